@@ -1,0 +1,47 @@
+# `make help` lists the commands.
+PYTHON ?= python3.13
+VENV := .venv
+BIN := $(VENV)/bin
+AZURITE := local/node_modules/.bin/azurite-table
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check format test up demo clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/ready $(AZURITE)  ## the virtual environment and the storage emulator (the other commands do this themselves)
+
+$(VENV)/ready: requirements.txt requirements-dev.txt
+	@command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null \
+		|| { echo "Python 3.13 is needed (not found as '$(PYTHON)'): install it, or name it: make PYTHON=/path/to/python3.13" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(AZURITE): local/package-lock.json
+	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null \
+		|| { echo "Node 20 or later is needed (node and npm on the PATH): it runs Azurite, the storage emulator" >&2; exit 1; }
+	npm ci --prefix local --no-audit --no-fund --ignore-scripts --loglevel=error
+	@touch $@
+
+check: setup  ## lint, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup  ## formats the code
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+test: setup  ## all tests
+	$(BIN)/python -m pytest
+
+up: setup  ## the local cloud with the functions, until Ctrl-C
+	@$(BIN)/python -m local.up
+
+demo: setup  ## every request of examples/requests.jsonl through the local cloud (REQUESTS=my.csv: your own)
+	@$(BIN)/python -m local.demo $(REQUESTS)
+
+clean:  ## removes what the commands made
+	rm -rf $(VENV) .local local/node_modules
