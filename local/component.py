@@ -78,8 +78,7 @@ def start(
     readable, _, _ = select.select([process.stdout], [], [], timeout_s)
     line = process.stdout.readline() if readable else ""
     if not line:
-        process.kill()
-        process.wait()
+        Component(module, process, {}).stop(sig=signal.SIGKILL)
         raise StartError(f"{module} did not start; see {log}:\n{log.read_text()[-2000:]}")
     return Component(module, process, json.loads(line))
 

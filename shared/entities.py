@@ -1,0 +1,120 @@
+"""Models as table entities and back (columns: docs/tables.md). Pure.
+
+Source: "Understanding the Table service data model" for the limits of keys and values.
+"""
+
+import json
+import re
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from shared.models import GateState, InFlightUpgrade, UpgradeResult
+
+OPEN = "open"  # the one partition of the rows in flight
+_MAX_TEXT = 4096
+# A text column holds 32,768 UTF-16 units, an entity 1 MiB: of 14 columns, with room left for the others.
+_CHUNK, _CHUNKS = 32_000, 14
+
+
+def escaped(request_id: str) -> str:
+    """A request id as part of a key: every character but letters, digits, `.`, `_`, `-` as `~` and two hex digits.
+
+    Not percent-encoded: the service decodes a key twice.
+    """
+    return re.sub(r"[^A-Za-z0-9._-]", lambda match: f"~{ord(match[0]):02x}", request_id)
+
+
+def in_flight_key(row: InFlightUpgrade) -> tuple[str, str]:
+    return OPEN, row.key
+
+
+def result_key(result: UpgradeResult) -> tuple[str, str]:
+    return result.customer_id, f"{result.product_family.lower()}|{escaped(result.request_id)}"
+
+
+def entity(key: tuple[str, str], columns: Mapping[str, Any]) -> dict[str, Any]:
+    return {"PartitionKey": key[0], "RowKey": key[1], **columns}
+
+
+def etag(entity: Mapping[str, Any]) -> str:
+    return str(entity.metadata["etag"])  # type: ignore[attr-defined]  # TableEntity carries it beside its columns
+
+
+def _column(field: str) -> str:
+    first, *rest = field.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def columns(row: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A model's fields as columns; None leaves the column out."""
+    values = {f.name: getattr(row, f.name) for f in fields(row) if f.name != "etag" and f.name not in without}
+    return {_column(name): _stored(value) for name, value in values.items() if value is not None}
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    return value[:_MAX_TEXT] if isinstance(value, str) else value
+
+
+def from_entity[Row: (InFlightUpgrade, UpgradeResult, GateState)](
+    model: type[Row], entity: Mapping[str, Any], **given: Any
+) -> Row:
+    """A model from an entity. Columns that the model does not know are left out."""
+    hints = get_type_hints(model)
+    values = {
+        name: _loaded(hint, entity[_column(name)])
+        for name, hint in hints.items()
+        if name not in given and name != "etag" and _column(name) in entity
+    }
+    return model(**values, **given, etag=etag(entity))
+
+
+def _loaded(hint: Any, value: Any) -> Any:
+    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    kind = next(kind for kind in kinds if kind is not type(None))
+    if isinstance(value, datetime):
+        return datetime.fromtimestamp(value.timestamp(), UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    return kind(value) if isinstance(kind, type) and issubclass(kind, Enum) else value
+
+
+def result_columns(result: UpgradeResult) -> dict[str, Any]:
+    """With the line items as JSON over several columns; failed ones are kept first where not all fit."""
+    found = columns(result, without=("line_items", "line_items_omitted"))
+    text, omitted = _line_items_text(result.line_items)
+    for number, start in enumerate(range(0, len(text), _CHUNK), start=1):
+        found["lineItems" + (str(number) if number > 1 else "")] = text[start : start + _CHUNK]
+    if omitted:
+        found["lineItemsOmitted"] = omitted
+    return found
+
+
+def _line_items_text(items: tuple[Mapping[str, Any], ...]) -> tuple[str, int]:
+    texts = [json.dumps(item, separators=(",", ":")) for item in items]
+    room = _CHUNK * _CHUNKS - len("[]")
+    if sum(len(text) + 1 for text in texts) > room:
+        failed_first = sorted(zip(items, texts, strict=True), key=lambda pair: "fail" not in _status(pair[0]))
+        texts = list(_fitting([text for _, text in failed_first], room))
+    return f"[{','.join(texts)}]" if items else "", len(items) - len(texts)
+
+
+def _fitting(texts: Iterable[str], room: int) -> Iterator[str]:
+    for text in texts:
+        room -= len(text) + 1
+        if room < 0:
+            return
+        yield text
+
+
+def _status(item: Mapping[str, Any]) -> str:
+    return str(item.get("status")).lower()
+
+
+def result_from_entity(entity: Mapping[str, Any]) -> UpgradeResult:
+    names = ["lineItems", *(f"lineItems{number}" for number in range(2, _CHUNKS + 1))]
+    text = "".join(entity.get(name, "") for name in names)
+    return from_entity(UpgradeResult, entity, line_items=tuple(json.loads(text)) if text else ())

@@ -1,0 +1,128 @@
+"""Partner Center's product upgrades: create, status, eligibility.
+
+Source: "Create a product upgrade entity", "Get the status of a product upgrade", "Get eligibility for product upgrade"
+and "Partner Center REST headers" in Microsoft's Partner Center developer documentation.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import requests
+
+from shared import answers, errors, transport
+from shared.answers import Answer, CreatedUpgrade, Eligibility, InPlace, UpgradeStatus
+from shared.clock import Clock
+from shared.models import InFlightUpgrade
+
+APPLICATION = "product-upgrades"
+_MAX_BYTES = 8 * 1024 * 1024  # a status answer of tens of thousands of line items
+
+
+class TokenSource(Protocol):
+    """Where access tokens come from."""
+
+    def get_token(self) -> str: ...
+
+    def drop_token(self, token: str) -> None: ...
+
+
+class PartnerCenterClient:
+    """The three calls. Safe to be used by many threads at once.
+
+    Every method raises `CallFailed`: `NotSent`, `Refused` or `OutcomeUnknown`, by what is known afterwards.
+    """
+
+    def __init__(
+        self,
+        *,
+        session: requests.Session,
+        tokens: TokenSource,
+        base_url: str,
+        timeouts: transport.Timeouts,
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._session = session
+        self._tokens = tokens
+        self._base_url = base_url.rstrip("/")
+        self._host = urlsplit(base_url).netloc
+        self._timeouts = timeouts
+        self._clock = clock
+        self._new_id = new_id
+
+    def create_upgrade(self, row: InFlightUpgrade, *, lease_ends: float) -> CreatedUpgrade:
+        """`POST /v1/productupgrades` with the row's own MS-RequestId, and the confirmation where the id is in doubt.
+
+        `lease_ends`: `Clock.monotonic`; the call is not sent where it might last longer.
+        """
+        answer = self._post(
+            "/v1/productupgrades", row, row.ms_request_id, not_after=lease_ends - self._timeouts.total_s
+        )
+        created = answers.created_upgrade_id(answer, self._host)
+        if isinstance(created, str):
+            return CreatedUpgrade(created)
+        if isinstance(created, InPlace):
+            return CreatedUpgrade(self._confirm(row, created), adopted=True)
+        return CreatedUpgrade(self._confirm(row, None))
+
+    def get_status(self, row: InFlightUpgrade, upgrade_id: str) -> UpgradeStatus:
+        """`POST /v1/productUpgrades/{upgrade_id}/status`."""
+        answer = self._post(f"/v1/productUpgrades/{upgrade_id}/status", row, self._new_id())
+        return answers.upgrade_status(answer, upgrade_id)
+
+    def get_eligibility(self, row: InFlightUpgrade) -> Eligibility:
+        """`POST /v1/productUpgrades/eligibility`."""
+        return answers.eligibility(self._post("/v1/productUpgrades/eligibility", row, self._new_id()))
+
+    def _confirm(self, row: InFlightUpgrade, in_place: InPlace | None) -> str:
+        """The id of the upgrade that is there. An id in an error text is free text: nothing is adopted on its word."""
+        try:
+            upgrade_id = self.get_eligibility(row).upgrade_id
+            if upgrade_id:
+                return upgrade_id.lower()
+            if in_place:
+                return self._first_known(row, in_place)
+        except errors.CallFailed as trouble:
+            if in_place and trouble is in_place.refusal:
+                raise
+            raise errors.OutcomeUnknown("an upgrade is there, its id is not confirmed", trouble=trouble) from trouble
+        raise errors.OutcomeUnknown("accepted without an id, and eligibility names none")
+
+    def _first_known(self, row: InFlightUpgrade, in_place: InPlace) -> str:
+        """Eligibility names none: an id of the text that the status call knows, else the refusal stands as it came."""
+        for upgrade_id in in_place.upgrade_ids[:3]:
+            try:
+                self.get_status(row, upgrade_id)
+            except (errors.UpgradeNotFound, errors.RefusedForGood, errors.RefusedForNow):
+                continue
+            return upgrade_id.lower()
+        raise in_place.refusal
+
+    def _post(self, path: str, row: InFlightUpgrade, ms_request_id: str, *, not_after: float | None = None) -> Answer:
+        token = self._tokens.get_token()
+        if not_after is not None and self._clock.monotonic() > not_after:
+            raise errors.LeaseTooShort
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/json",
+            "MS-RequestId": ms_request_id,
+            "MS-CorrelationId": row.correlation_id,
+            "MS-Contract-Version": "v1",
+            "X-Locale": "en-US",
+            "MS-PartnerCenter-Application": APPLICATION,
+        }
+        body = {"customerId": row.customer_id, "productFamily": row.product_family}
+        try:
+            response = transport.send(
+                self._session, "POST", self._base_url + path,
+                timeouts=self._timeouts, max_bytes=_MAX_BYTES, headers=headers, json=body,
+            )  # fmt: skip
+        except requests.RequestException as error:
+            raise errors.OutcomeUnknown(type(error).__name__) from None
+        answer = Answer(response.status_code, response.headers, response.content)
+        if answer.http_status == 429:
+            raise answers.throttled(answer, self._clock.now())
+        if answer.http_status == 401:
+            self._tokens.drop_token(token)
+        return answer

@@ -1,0 +1,132 @@
+"""Step 5: one due row, and the status call that it waits for."""
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+
+from shared import backoff, errors
+from shared.answers import CreatedUpgrade, UpgradeStatus
+from shared.events import about, emit
+from shared.models import InFlightUpgrade, Position, State, Status
+from shared.outcomes import adopt, create_again, defer_refused_status, set_back, wait_for_status
+from shared.ports import Ports
+from shared.results import finish
+from shared.upgrades import check_and_submit, take
+
+
+def touch(ports: Ports, row: InFlightUpgrade) -> frozenset[str]:
+    """Does what a due row waits for. What was done: of `submitted`, `polled`, `finished`. Never raises.
+
+    Whatever goes wrong with one row moves that row only.
+    """
+    try:
+        return _touch(ports, row)
+    except Exception as error:  # noqa: BLE001  one row never ends a tick
+        _move_failed(ports, row, error)
+        return frozenset()
+
+
+def is_touchable(row: InFlightUpgrade, position: Position) -> bool:
+    """Whether PollUpgrade may touch the row at this position of the gate."""
+    if row.state is State.WITHDRAWN or position in (Position.OPEN, Position.RECOVERING):
+        return True
+    return position is Position.PAUSED and row.upgrade_id is not None
+
+
+def _touch(ports: Ports, row: InFlightUpgrade) -> frozenset[str]:
+    if row.state is State.WITHDRAWN:
+        finish(ports, row, Status.CANCELLED)
+        return frozenset({"finished"})
+    if row.upgrade_id is None:
+        lease = take(ports, row)
+        submitted = lease is not None and check_and_submit(ports, lease)
+        return frozenset({"submitted"}) if submitted else frozenset()
+    return _poll(ports, row, row.upgrade_id)
+
+
+def _poll(ports: Ports, row: InFlightUpgrade, upgrade_id: str) -> frozenset[str]:
+    """One status call, and what follows from it."""
+    polled = replace(row, polls=row.polls + 1)
+    try:
+        status = ports.partner_center.get_status(row, upgrade_id)
+    except errors.NotSent as error:
+        set_back(ports, row, error)
+        return frozenset()
+    except errors.UpgradeNotFound as error:
+        return _not_found(ports, polled, error)
+    except (errors.RefusedForGood, errors.RefusedForNow) as error:
+        ports.gate.note_answer()
+        return _refused(ports, polled, error)
+    except errors.CallFailed as error:
+        set_back(ports, polled, error)
+        return frozenset({"polled"})
+    ports.gate.note_answer()
+    return _answered(ports, polled, status)
+
+
+def _answered(ports: Ports, row: InFlightUpgrade, status: UpgradeStatus) -> frozenset[str]:
+    if status.end is None and not _is_overdue(ports, row):
+        settings = ports.settings
+        delay_s = backoff.doubling_s(settings.first_poll_s, settings.max_poll_s, row.polls)
+        wait_for_status(ports, row, delay_s, status.server_status)
+        return frozenset({"polled"})
+    finish(
+        ports,
+        row,
+        status.end or Status.TIMED_OUT,
+        server_status=status.server_status or None,
+        error_code=status.error_code,
+        error_description=status.error_description,
+        line_items=status.line_items,
+        line_items_failed=status.line_items_failed,
+    )
+    return frozenset({"polled", "finished"})
+
+
+def _refused(ports: Ports, row: InFlightUpgrade, error: errors.Refused) -> frozenset[str]:
+    if not _is_overdue(ports, row):
+        defer_refused_status(ports, row, error)
+        return frozenset({"polled"})
+    finish(ports, row, Status.TIMED_OUT, error_code=error.code or None, error_description=error.description or None)
+    return frozenset({"polled", "finished"})
+
+
+def _not_found(ports: Ports, row: InFlightUpgrade, error: errors.UpgradeNotFound) -> frozenset[str]:
+    """Young: not yet. Older: eligibility tells whether there is one; if not, create it again, once."""
+    ports.gate.note_answer()
+    grace = timedelta(seconds=ports.settings.not_found_grace_s)
+    if row.submitted_at is None or ports.clock.now() - row.submitted_at < grace:
+        wait_for_status(ports, row, ports.settings.first_poll_s, "")
+        return frozenset({"polled"})
+    try:
+        in_place = ports.partner_center.get_eligibility(row).upgrade_id
+    except errors.CallFailed as trouble:
+        set_back(ports, row, trouble)
+        return frozenset({"polled"})
+    if in_place == row.upgrade_id:
+        return _refused(ports, row, error)
+    if in_place:
+        adopt(ports, row, CreatedUpgrade(in_place, adopted=True))
+        return frozenset({"polled"})
+    if not row.recreated:
+        create_again(ports, row, error)
+        return frozenset({"polled"})
+    finish(ports, row, Status.FAILED, error_code=error.code or "404", error_description=error.description or None)
+    return frozenset({"polled", "finished"})
+
+
+def _is_overdue(ports: Ports, row: InFlightUpgrade) -> bool:
+    """Counted from the accepted create, and asked only after an answer: outages time nothing out."""
+    deadline = timedelta(hours=ports.settings.upgrade_deadline_h)
+    return row.submitted_at is not None and ports.clock.now() - row.submitted_at >= deadline
+
+
+def _move_failed(ports: Ports, row: InFlightUpgrade, error: Exception) -> None:
+    settings = ports.settings
+    delay_s = backoff.doubling_s(settings.retry_first_s, settings.retry_max_s, row.setbacks)
+    next_attempt_at = ports.clock.now() + timedelta(seconds=backoff.spread_s(delay_s, ports.random()))
+    emit(logging.ERROR, "row.failed", **about(row), error_type=type(error).__name__, next_attempt_at=next_attempt_at)
+    try:
+        ports.store.update_in_flight(replace(row, next_attempt_at=next_attempt_at, setbacks=row.setbacks + 1))
+    except errors.StoreError:
+        return  # changed: whoever has it knows better (a lease of ours runs out); unavailable: the row stays due
