@@ -83,8 +83,8 @@ class Gate:
             self._unknown.clear()
             self.close(Trouble(GateReason.UNAVAILABLE, f"{UNKNOWN_OUTCOMES} unknown outcomes in a row"))
 
-    def close(self, trouble: Trouble) -> None:
-        """Closes the gate, or moves the T of a closed one. Where the table is out, the rows' own delays remain."""
+    def close(self, trouble: Trouble) -> bool:
+        """Closes the gate, or moves the T of a closed one. False: it could not be written, so it holds nobody."""
 
         def closing(state: GateState) -> GateState | None:
             until_at = self._until(trouble, state)
@@ -95,12 +95,20 @@ class Gate:
                 return replace(state, until_at=until_at, detail=trouble.detail) if later else None
             return replace(state, until_at=until_at) if later and trouble.reason is GateReason.THROTTLED else None
 
-        before, after = self._change(closing)
-        if before and after and before.position is not after.position:
+        try:
+            before, after = self._change(closing)
+        except StoreUnavailable:
+            return False
+        if before.position is not after.position:
             emit(logging.WARNING, "gate.closed", reason=trouble.reason, detail=trouble.detail, until=after.until_at)
+        return True
 
     def recover(self) -> None:
-        """PollUpgrade, past T: from `closed` to `recovering`."""
+        """PollUpgrade, past T: from `closed` to `recovering`.
+
+        Raises:
+            StoreUnavailable: the gate stays as it is.
+        """
 
         def recovering(state: GateState) -> GateState | None:
             if state.position is not Position.CLOSED or not self.is_past(state):
@@ -108,11 +116,15 @@ class Gate:
             return replace(state, position=Position.RECOVERING, changed_at=self._clock.now())
 
         before, after = self._change(recovering)
-        if before and after:
+        if before is not after:
             emit(logging.INFO, "gate.recovering", reason=after.reason)
 
     def open(self) -> None:
-        """PollUpgrade, when the backlog is worked off: from `recovering` to `open`."""
+        """PollUpgrade, when the backlog is worked off: from `recovering` to `open`.
+
+        Raises:
+            StoreUnavailable: the gate stays as it is.
+        """
 
         def opened(state: GateState) -> GateState | None:
             if state.position is not Position.RECOVERING:
@@ -120,7 +132,7 @@ class Gate:
             return GateState(changed_at=self._clock.now(), etag=state.etag)
 
         before, after = self._change(opened)
-        if before and after and before.changed_at:
+        if before is not after and before.changed_at:
             closed_s = (self._clock.now() - before.changed_at).total_seconds()
             emit(logging.INFO, "gate.opened", reason=before.reason, closed_s=round(closed_s, 1))
 
@@ -143,23 +155,22 @@ class Gate:
             etag=state.etag,
         )
 
-    def _change(
-        self, decide: Callable[[GateState], GateState | None]
-    ) -> tuple[GateState, GateState] | tuple[None, None]:
-        """Reads, decides, writes under the etag; again where somebody else was faster. The states before and after."""
+    def _change(self, decide: Callable[[GateState], GateState | None]) -> tuple[GateState, GateState]:
+        """Reads, decides, writes under the etag; again where somebody else was faster.
+
+        The states before and after: the same object where there was nothing to change.
+        """
         with self._lock:
             while True:
+                before = self._store.get_gate()
+                self._remember(before)
+                wanted = decide(before)
+                if wanted is None:
+                    return before, before
                 try:
-                    before = self._store.get_gate()
-                    self._remember(before)
-                    wanted = decide(before)
-                    if wanted is None:
-                        return None, None
                     after = self._store.write_gate(wanted)
                 except (RowChanged, RowExists):
                     continue
-                except StoreUnavailable:
-                    return None, None
                 self._remember(after)
                 return before, after
 

@@ -108,18 +108,18 @@ def _setback(ports: Ports, row: InFlightUpgrade, cause: errors.CallFailed) -> tu
             gate.close(Trouble(GateReason.THROTTLED, _code(cause) or "429", wait_s, row.key))
             return Reason.THROTTLED, backoff.later_s(max(wait_s, own_s), ports.random()), once_more
         case errors.TokenUnavailable():
-            gate.close(Trouble(GateReason.UNAVAILABLE, cause.description))
-            return Reason.UNAVAILABLE, 0, {}  # due at once: the gate alone holds it
+            held = gate.close(Trouble(GateReason.UNAVAILABLE, cause.description))
+            return Reason.UNAVAILABLE, 0 if held else own_s, {}  # due at once: the gate alone holds it
         case errors.TokenRefused():
-            gate.close(Trouble(GateReason.CREDENTIALS, cause.code))
-            return Reason.CREDENTIALS, 0, {}
+            held = gate.close(Trouble(GateReason.CREDENTIALS, cause.code))
+            return Reason.CREDENTIALS, 0 if held else own_s, {}
         case errors.Unauthorized() if not row.unauthorized:
             gate.note_answer()
             return Reason.CREDENTIALS, 0, {"unauthorized": True}
         case errors.Unauthorized() | errors.AccessDenied():
             gate.note_answer()
-            gate.close(Trouble(GateReason.CREDENTIALS, _code(cause) or "401", row_key=row.key))
-            return Reason.CREDENTIALS, 0, {"unauthorized": False}
+            held = gate.close(Trouble(GateReason.CREDENTIALS, _code(cause) or "401", row_key=row.key))
+            return Reason.CREDENTIALS, 0 if held else own_s, {"unauthorized": False}
         case _:  # a refusal, of the confirming call
             gate.note_answer()
             return Reason.UNKNOWN_OUTCOME, backoff.spread_s(own_s, ports.random()), once_more

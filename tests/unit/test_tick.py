@@ -1,0 +1,286 @@
+"""A tick: what is due, oldest first, as far as gate and budget let it."""
+
+import json
+import logging
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared import errors
+from shared.errors import StoreUnavailable
+from shared.models import GateReason, GateState, InFlightUpgrade, Position, State, Status
+from shared.tick import Poller
+from shared.upgrades import claim
+from tests.fakes import NOON, FakePartnerCenter, InMemoryStore, World, request, settings
+
+
+class _Tokens:
+    dropped = 0
+    refresh_token_age_d = 1.5
+
+    def drop_token(self) -> None:
+        self.dropped += 1
+
+
+def _deferred(world: World, count: int, *, first: int = 0) -> None:
+    """Requests of so many customers, claimed while the gate was closed."""
+    gate, world.store.gate = world.store.gate, GateState(position=Position.PAUSED, etag="x")
+    for number in range(first, first + count):
+        claim(world.new_ports(), request(customer_id=f"00000000-0000-4000-8000-{number:012d}"))
+    world.store.gate = gate
+
+
+def _tick(world: World, poller: Poller | None = None) -> None:
+    (poller or Poller(world.ports, _Tokens())).tick()
+
+
+def _heartbeat(caplog: pytest.LogCaptureFixture) -> dict[str, object]:
+    """The last one."""
+    lines = [r.getMessage() for r in caplog.records if r.getMessage().startswith("poll.tick ")]
+    found: dict[str, object] = json.loads(lines[-1].removeprefix("poll.tick "))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _see_info(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+
+def test_all_due_rows_are_submitted_and_the_others_left_alone() -> None:
+    world = World()
+    _deferred(world, 40)
+    late = next(iter(world.store.in_flight.values()))
+    world.store.update_in_flight(replace(late, next_attempt_at=NOON + timedelta(seconds=1)))
+    _tick(world)
+    assert len(world.partner_center.creates) == 39
+    assert world.store.in_flight[late.key].attempts == 0
+
+
+def test_rows_are_taken_oldest_first() -> None:
+    world = World(settings=settings(max_parallel_calls=1))
+    _deferred(world, 5)
+    for place, row in enumerate(list(world.store.in_flight.values())):
+        world.store.update_in_flight(replace(row, next_attempt_at=NOON - timedelta(seconds=place)))
+    _tick(world)
+    assert [call.key[-7] for call in world.partner_center.creates] == ["4", "3", "2", "1", "0"]
+
+
+def test_the_heartbeat_says_what_was_done(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    _deferred(world, 3)
+    _tick(world)
+    beat = _heartbeat(caplog)
+    assert (beat["due"], beat["submitted"], beat["polled"], beat["finished"], beat["left"]) == (3, 3, 0, 0, 0)
+    assert (beat["gate"], beat["parallelism"], beat["token_age_d"]) == ("open", 16, 1.5)
+    assert (beat["in_flight"], beat["overdue"], beat["oldest_waiting_s"]) == (3, 0, 0)
+
+
+def test_the_census_is_taken_once_per_interval(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    poller = Poller(world.ports, _Tokens())
+    _tick(world, poller)
+    _tick(world, poller)
+    assert "in_flight" not in _heartbeat(caplog)
+    world.clock.advance(world.settings.census_s)
+    _tick(world, poller)
+    assert "in_flight" in _heartbeat(caplog)
+
+
+def test_the_census_counts_overdue_upgrades_and_the_longest_wait(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    _deferred(world, 2)
+    one, other = list(world.store.in_flight.values())
+    later = world.clock.now() + timedelta(days=9)
+    world.store.update_in_flight(
+        replace(one, state=State.IN_PROGRESS, upgrade_id="u", submitted_at=NOON, next_attempt_at=later)
+    )
+    world.store.update_in_flight(replace(other, next_attempt_at=later))
+    world.clock.advance(world.settings.upgrade_deadline_h * 3600)
+    _tick(world)
+    beat = _heartbeat(caplog)
+    assert (beat["in_flight"], beat["overdue"]) == (2, 1)
+    assert beat["oldest_waiting_s"] == world.settings.upgrade_deadline_h * 3600
+
+
+def test_an_empty_table_is_looked_at_once_and_the_tick_ends(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    _tick(world)
+    assert _heartbeat(caplog)["due"] == 0
+    assert not world.clock.slept
+
+
+def test_a_tick_goes_on_with_what_became_due_meanwhile() -> None:
+    world = World(settings=settings(first_poll_s=1, max_poll_s=1, max_parallel_calls=1))
+    _deferred(world, 2)
+    world.partner_center = _Slow(world, 4)
+    world.ports = world.new_ports()
+    _tick(world)
+    assert len(world.partner_center.creates) == 2
+    assert len(world.partner_center.statuses) == 1  # of the first, due since the second one's call
+
+
+def test_a_row_that_cannot_be_held_by_the_gate_waits_by_itself() -> None:
+    world = World(store=_GateUnwritable())
+    _deferred(world, 1)
+    world.partner_center.create_fates.extend([errors.TokenUnavailable("out")] * 1000)
+    _tick(world)
+    assert len(world.partner_center.create_fates) == 999
+    assert world.row.next_attempt_at == world.clock.now() + timedelta(seconds=world.settings.retry_first_s)
+
+
+class _GateUnwritable(InMemoryStore):
+    def write_gate(self, state: GateState) -> GateState:
+        raise StoreUnavailable
+
+
+def test_a_tick_ends_at_its_budget_and_the_next_one_goes_on_with_the_oldest() -> None:
+    world = World(settings=settings(max_parallel_calls=1, tick_budget_s=10))
+    _deferred(world, 6)
+    for place, row in enumerate(list(world.store.in_flight.values())):
+        world.store.update_in_flight(replace(row, next_attempt_at=NOON - timedelta(seconds=place)))
+    world.partner_center = _Slow(world, 4)
+    world.ports = world.new_ports()
+    _tick(world)
+    assert [call.key[-7] for call in world.partner_center.creates] == ["5", "4", "3"]
+    _tick(world)
+    assert [call.key[-7] for call in world.partner_center.creates] == ["5", "4", "3", "2", "1", "0"]
+
+
+class _Slow(FakePartnerCenter):
+    def __init__(self, world: World, call_s: float) -> None:
+        super().__init__(world.clock)
+        self._world, self._call_s = world, call_s
+
+    def create_upgrade(self, row: InFlightUpgrade, *, lease_ends: float) -> object:  # type: ignore[override]
+        created = super().create_upgrade(row, lease_ends=lease_ends)
+        self._world.clock.advance(self._call_s)
+        return created
+
+
+def test_an_unreadable_gate_ends_the_run_without_a_heartbeat(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.store.out = True
+    with pytest.raises(StoreUnavailable):
+        _tick(world)
+    assert "poll.tick" not in caplog.text
+
+
+def _closed(world: World, wait_s: float, reason: GateReason = GateReason.THROTTLED) -> None:
+    until_at = world.clock.now() + timedelta(seconds=wait_s)
+    world.store.write_gate(
+        GateState(
+            position=Position.CLOSED, reason=reason, until_at=until_at, changed_at=NOON, etag=world.store.gate.etag
+        )
+    )
+
+
+def test_a_gate_closed_beyond_the_budget_lets_no_call_through() -> None:
+    world = World()
+    _deferred(world, 3)
+    _closed(world, world.settings.tick_budget_s + 1)
+    _tick(world)
+    assert not world.partner_center.creates
+    assert not world.clock.slept
+
+
+def test_a_gate_closed_within_the_budget_is_waited_for_and_opened_again() -> None:
+    world = World()
+    _deferred(world, 3)
+    _closed(world, 57)
+    _tick(world)
+    assert sum(world.clock.slept) == pytest.approx(57)
+    assert len(world.partner_center.creates) == 3
+    assert world.store.gate.position is Position.OPEN
+
+
+def test_a_gate_past_its_time_recovers_with_one_call_at_first() -> None:
+    world = World(settings=settings(max_parallel_calls=8))
+    _deferred(world, 30)
+    _closed(world, 0)
+    world.partner_center = _CountsAtOnce(world)
+    world.ports = world.new_ports()
+    _tick(world)
+    assert len(world.partner_center.creates) == 30
+    assert world.store.gate.position is Position.OPEN
+
+
+class _CountsAtOnce(FakePartnerCenter):
+    """The first call of a recovery must be alone: it finds out."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.clock)
+        self._world = world
+
+    def create_upgrade(self, row: InFlightUpgrade, *, lease_ends: float) -> object:  # type: ignore[override]
+        if not self.creates:
+            taken = [r for r in self._world.store.in_flight.values() if r.next_attempt_at > NOON]
+            assert len(taken) == 1
+        return super().create_upgrade(row, lease_ends=lease_ends)
+
+
+def test_a_probe_that_is_throttled_closes_the_gate_again() -> None:
+    world = World()
+    _deferred(world, 5)
+    _closed(world, 0)
+    world.partner_center.create_fates.append(errors.Throttled(retry_after_s=1000))
+    _tick(world)
+    assert len(world.partner_center.creates) == 1
+    assert world.store.gate.position is Position.CLOSED
+
+
+def test_recovering_from_credential_trouble_drops_the_token_first() -> None:
+    world = World()
+    _deferred(world, 1)
+    _closed(world, 0, GateReason.CREDENTIALS)
+    tokens = _Tokens()
+    Poller(world.ports, tokens).tick()
+    assert tokens.dropped == 1
+
+
+def test_the_gate_opens_under_a_steady_stream_of_new_requests() -> None:
+    world = World(settings=settings(max_parallel_calls=1))
+    _deferred(world, 3)
+    _closed(world, 0)
+    stream = _Stream(world)
+    world.partner_center = stream
+    world.ports = world.new_ports()
+    _tick(world)
+    assert world.store.gate.position is Position.OPEN
+
+
+class _Stream(FakePartnerCenter):
+    """A new request arrives, and is deferred, with every create call of the first twenty."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.clock)
+        self._world = world
+
+    def create_upgrade(self, row: InFlightUpgrade, *, lease_ends: float) -> object:  # type: ignore[override]
+        if len(self.creates) < 20:
+            _deferred(self._world, 1, first=100 + len(self.creates))
+        return super().create_upgrade(row, lease_ends=lease_ends)
+
+
+def test_in_a_pause_status_calls_go_on_and_create_calls_do_not() -> None:
+    world = World()
+    _deferred(world, 2)
+    one, _ = list(world.store.in_flight.values())
+    world.store.update_in_flight(
+        replace(one, state=State.IN_PROGRESS, upgrade_id="u", submitted_at=NOON, next_attempt_at=NOON)
+    )
+    world.store.write_gate(GateState(position=Position.PAUSED, reason=GateReason.OPERATOR))
+    _tick(world)
+    assert not world.partner_center.creates
+    assert world.partner_center.statuses == ["u"]
+
+
+@pytest.mark.parametrize("position", list(Position))
+def test_a_withdrawn_row_is_ended_at_any_position_of_the_gate(position: Position) -> None:
+    world = World()
+    _deferred(world, 1)
+    world.store.update_in_flight(replace(world.row, state=State.WITHDRAWN))
+    until_at = world.clock.now() + timedelta(days=1)
+    world.store.write_gate(GateState(position=position, until_at=until_at, changed_at=NOON))
+    _tick(world)
+    assert world.result().status is Status.CANCELLED
