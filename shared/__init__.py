@@ -4,8 +4,8 @@ Read in this order:
 
 - `models`, `errors`    what is talked about, and what can go wrong
 - `messages`            a message's body -> an `UpgradeRequest`
-- `submission`          claim, check, submit: what CreateUpgrade does with a request
-- `polling`             the tick: what PollUpgrade does with the rows that are due
+- `upgrades`            claim, check, submit: what CreateUpgrade does with a request
+- `tick`, `polling`     what PollUpgrade does with the rows that are due
 - `outcomes`            what each answer makes of a row, its result and the gate
 - `gate`, `backoff`     who may call now, and when to try again
 - `partner_center`      the three calls; `answers` and `refusals` understand what comes back

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -114,7 +114,7 @@ def upgrade_status(answer: Answer, upgrade_id: str) -> UpgradeStatus:
         raise errors.OutcomeUnknown("the answer is of another upgrade", http_status=answer.http_status)
     items = document.get("lineItems")
     line_items = tuple(_cut(item) for item in items if isinstance(item, dict)) if isinstance(items, list) else ()
-    failed = [item for item in line_items if _word(item.get("status")) in _FAILED]
+    failed = [item for item in line_items if has_failed(item)]
     raw = document.get("status")
     code, description = _first_error([document, *failed])
     return UpgradeStatus(
@@ -125,6 +125,10 @@ def upgrade_status(answer: Answer, upgrade_id: str) -> UpgradeStatus:
         error_code=code,
         error_description=description,
     )
+
+
+def has_failed(line_item: Mapping[str, Any]) -> bool:
+    return _word(line_item.get("status")) in _FAILED
 
 
 def eligibility(answer: Answer) -> Eligibility:
@@ -149,8 +153,10 @@ def retry_after_s(header: str | None, now: datetime) -> float | None:
         seconds = float(text)
     except ValueError:
         try:
-            seconds = (parsedate_to_datetime(text) - now).total_seconds()
-        except (ValueError, TypeError, OverflowError):  # TypeError: a date without a zone
+            date = parsedate_to_datetime(text)
+            # An HTTP-date is GMT, also in the form that does not say so (RFC 9110, 5.6.7).
+            seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
+        except (ValueError, OverflowError):
             return None
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
@@ -219,14 +225,14 @@ def _first_error(documents: list[Any]) -> tuple[str | None, str | None]:
 
 
 def _end(word: str, line_items: tuple[Mapping[str, Any], ...]) -> Status | None:
-    words = [_word(item.get("status")) for item in line_items]
-    failed = [word in _FAILED for word in words]
+    failed = [has_failed(item) for item in line_items]
     if word in _COMPLETED:
         if failed and all(failed):
             return Status.FAILED
         return Status.PARTIALLY_COMPLETED if any(failed) else Status.COMPLETED
     if word in _FAILED:
-        return Status.PARTIALLY_COMPLETED if any(word in _COMPLETED for word in words) else Status.FAILED
+        completed = any(_word(item.get("status")) in _COMPLETED for item in line_items)
+        return Status.PARTIALLY_COMPLETED if completed else Status.FAILED
     return None
 
 
@@ -238,7 +244,9 @@ def _word(value: object) -> str:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return (value if isinstance(value, str) else json.dumps(value))[:MAX_TEXT]
+    text = value if isinstance(value, str) else json.dumps(value)
+    # JSON can escape half a surrogate pair, which has no UTF-8 and so cannot be stored.
+    return text[:MAX_TEXT].encode("utf-8", "replace").decode()
 
 
 def _cut(value: Any) -> Any:

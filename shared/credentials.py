@@ -118,7 +118,11 @@ class Credentials:
                 self._log_refused(error, refresh)
                 raise
             client, refresh = again
-            answer = self._acquire(client, refresh)
+            try:
+                answer = self._acquire(client, refresh)
+            except TokenRefused as second:
+                self._log_refused(second, refresh)
+                raise
         self._secret_created_at = refresh.created_at
         self._write_back(refresh, answer.get("refresh_token"))
         lifetime_s = float(answer.get("expires_in") or 0)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from shared.answers import has_failed
 from shared.models import GateState, InFlightUpgrade, UpgradeResult
 
 OPEN = "open"  # the one partition of the rows in flight
@@ -97,7 +98,7 @@ def _line_items_text(items: tuple[Mapping[str, Any], ...]) -> tuple[str, int]:
     texts = [json.dumps(item, separators=(",", ":")) for item in items]
     room = _CHUNK * _CHUNKS - len("[]")
     if sum(len(text) + 1 for text in texts) > room:
-        failed_first = sorted(zip(items, texts, strict=True), key=lambda pair: "fail" not in _status(pair[0]))
+        failed_first = sorted(zip(items, texts, strict=True), key=lambda pair: not has_failed(pair[0]))
         texts = list(_fitting([text for _, text in failed_first], room))
     return f"[{','.join(texts)}]" if items else "", len(items) - len(texts)
 
@@ -108,10 +109,6 @@ def _fitting(texts: Iterable[str], room: int) -> Iterator[str]:
         if room < 0:
             return
         yield text
-
-
-def _status(item: Mapping[str, Any]) -> str:
-    return str(item.get("status")).lower()
 
 
 def result_from_entity(entity: Mapping[str, Any]) -> UpgradeResult:

@@ -61,18 +61,17 @@ def not_created(ports: Ports, lease: Lease, error: errors.CallFailed) -> None:
             else:
                 _defer(ports, replace(row, ms_request_id=ports.new_id(), outcome_unknown=False))
         case _:
-            # 429, 401 and a denied access come before the service looks at the MS-RequestId: they tell nothing about
-            # an earlier call whose outcome is unknown, so that stays unknown.
-            set_back(
-                ports,
-                replace(
-                    lease.row,
-                    attempts=lease.row.attempts + 1,
-                    ms_request_id=ports.new_id(),
-                    outcome_unknown=lease.unknown_before,
-                ),
-                error,
-            )
+            set_back(ports, _answered_unlooked(ports, lease), error)
+
+
+def _answered_unlooked(ports: Ports, lease: Lease) -> InFlightUpgrade:
+    """The row after a 429, a 401 or a denied access: answers that are given before the service looks at the request.
+
+    So they tell nothing about an earlier call whose outcome is unknown: that one stays unknown, and its MS-RequestId
+    stays, since only that one leads to what it may have created.
+    """
+    row = replace(lease.row, attempts=lease.row.attempts + 1, outcome_unknown=lease.unknown_before)
+    return row if lease.unknown_before else replace(row, ms_request_id=ports.new_id())
 
 
 def set_back(ports: Ports, row: InFlightUpgrade, error: errors.CallFailed) -> None:

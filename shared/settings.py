@@ -136,7 +136,8 @@ def _is_url(value: str, *, loopback_http: bool) -> bool:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return False
-    bare = not (parts.username or parts.password or parts.query or parts.fragment)
+    visible = all("!" <= character <= "~" for character in value)
+    bare = visible and not (parts.username or parts.password or parts.query or parts.fragment)
     plain = loopback_http and parts.scheme == "http" and host in _LOOPBACK
     return bool(host) and bare and (parts.scheme == "https" or plain)
 

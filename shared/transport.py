@@ -10,7 +10,7 @@ import io
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http.client import HTTPResponse
@@ -23,6 +23,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.poolmanager import PoolManager
 
 _CHUNK = 65536
@@ -97,10 +98,30 @@ class _DeadlineConnection(HTTPConnection):
     answers = 0
 
     def _new_conn(self) -> socket.socket:
-        if not isinstance(self.timeout, int | float):
-            self.timeout = None
-        self.timeout = _left_s(self.timeout)
-        return super()._new_conn()
+        name = self._dns_host
+        timeout_s = self.timeout if isinstance(self.timeout, int | float) else None
+        try:
+            *others, last = self._addresses()
+            for address in others:
+                with suppress(ConnectTimeoutError, NewConnectionError):
+                    return self._connect_to(address, timeout_s)
+            return self._connect_to(last, timeout_s)
+        finally:
+            self._dns_host = name
+
+    def _addresses(self) -> list[str]:
+        try:
+            found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise NameResolutionError(self._dns_host, self, error) from error
+        return [str(address[0]) for *_, address in found]
+
+    def _connect_to(self, address: str, timeout_s: float | None) -> socket.socket:
+        """One by one: urllib3 would give every address of the host all of the time that is left."""
+        self._dns_host, self.timeout = address, _left_s(timeout_s)
+        sock = super()._new_conn()
+        sock.settimeout(_left_s(timeout_s))  # for the handshake
+        return sock
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         if call := _current.get():
@@ -132,13 +153,18 @@ class _DeadlineAdapter(HTTPAdapter):
         pools.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: even where no redirect is to be followed, requests reads its body whole and parses its Location."""
+
+
 def new_session(*, connections: int, ca_file: str | None = None) -> requests.Session:
     """One pooled session for a whole process and all of its threads.
 
     `connections` are kept per host. `ca_file`: a PEM file to trust instead of the public authorities. The environment
     is not read: a .netrc would replace the Authorization header. Cookies are not kept.
     """
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False
     session.verify = ca_file or True
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, HttpResponseError
-from azure.data.tables import TableClient, TableServiceClient, UpdateMode
+from azure.core.exceptions import HttpResponseError
+from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, UpdateMode
 
 from shared import entities
 from shared.entities import OPEN, columns, from_entity, in_flight_key, result_columns, result_from_entity, result_key
@@ -22,6 +22,8 @@ from shared.transport import total_deadline
 IN_FLIGHT, RESULTS, CONTROL = TABLES = ("UpgradesInFlight", "UpgradeResults", "UpgradeControl")
 _GATE = ("gate", "partner-center")
 _KEYS = ("PartitionKey", "RowKey")
+# A missing row; a missing table is TABLE_NOT_FOUND.
+_GONE = (TableErrorCode.RESOURCE_NOT_FOUND, TableErrorCode.ENTITY_NOT_FOUND)
 
 
 class TableStore:
@@ -94,10 +96,10 @@ class TableStore:
         except HttpResponseError as error:
             if error.status_code == 409:
                 raise RowExists from None
-            if error.status_code == 412:
+            if error.status_code == 412 or getattr(error, "error_code", None) in _GONE:
                 raise RowChanged from None
             raise StoreUnavailable(f"Table Storage answers {error.status_code}") from None
-        except AzureError as error:
+        except Exception as error:  # noqa: BLE001  the SDK raises all kinds of errors where an answer is not the service's
             raise StoreUnavailable(f"Table Storage: {type(error).__name__}") from None
 
     def _get(self, table: TableClient, key: tuple[str, str]) -> Mapping[str, Any] | None:

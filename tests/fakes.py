@@ -165,6 +165,8 @@ class CreateCall:
 
 # What may become of a single call: processed; lost before or after that; or refused with an error.
 type Fate = str | errors.CallFailed
+# Given before the service looks at the MS-RequestId: such an answer tells nothing about an earlier call of that id.
+UNLOOKED = errors.Throttled | errors.Unauthorized | errors.AccessDenied
 PROCESSED, LOST_BEFORE, LOST_AFTER = "processed", "lost before", "lost after"
 
 
@@ -192,6 +194,7 @@ class FakePartnerCenter:
         if isinstance(fate, errors.NotSent):
             raise fate
         self._check_unknown(row)
+        unknown_before = row.ms_request_id in self.unknown[row.key]
         self.creates.append(CreateCall(row.key, row.request_id, row.ms_request_id))
         self.unknown[row.key].add(row.ms_request_id)
         if fate == LOST_BEFORE or isinstance(fate, errors.OutcomeUnknown):
@@ -199,7 +202,8 @@ class FakePartnerCenter:
         answer = self._process(row, fate)
         if fate == LOST_AFTER:
             raise errors.OutcomeUnknown("lost")
-        self.unknown[row.key].discard(row.ms_request_id)
+        if not (unknown_before and isinstance(fate, UNLOOKED)):
+            self.unknown[row.key].discard(row.ms_request_id)
         if isinstance(answer, errors.CallFailed):
             raise answer
         return answer
@@ -230,8 +234,8 @@ class FakePartnerCenter:
         return next((u for u in self.upgrades if u.key == key and u.status != "Failed" and not u.vanished), None)
 
     def _process(self, row: InFlightUpgrade, fate: Fate) -> CreatedUpgrade | errors.Refused:
-        if isinstance(fate, errors.Throttled | errors.Unauthorized | errors.AccessDenied):
-            return fate  # answered before the service looks at the MS-RequestId
+        if isinstance(fate, UNLOOKED):
+            return fate
         if row.ms_request_id in self.answered:
             return self.answered[row.ms_request_id]
         live = self.live(row.key)

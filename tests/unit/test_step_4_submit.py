@@ -137,9 +137,21 @@ def test_an_answer_given_before_the_service_looks_does_not_settle_an_earlier_unk
 ) -> None:
     world = World()
     _submit(world, LOST_AFTER)
+    same = world.row.ms_request_id
     _retry(world, answer)
-    # An upgrade may exist: a row that said otherwise could be withdrawn and end as a lie.
+    # An upgrade may exist: a row that said otherwise could be withdrawn and end as a lie; a new id could make a second.
     assert world.row.outcome_unknown
+    assert world.row.ms_request_id == same
+
+
+def test_an_upgrade_that_was_created_unseen_and_failed_is_not_created_again_after_a_429() -> None:
+    world = World()
+    _submit(world, LOST_AFTER)
+    world.partner_center.upgrades[0].status = "Failed"
+    _retry(world, errors.Throttled(retry_after_s=1))
+    _retry(world)
+    assert len(world.partner_center.upgrades) == 1
+    assert world.row.upgrade_id == world.partner_center.upgrades[0].upgrade_id
 
 
 def test_a_429_closes_the_gate_for_its_retry_after() -> None:

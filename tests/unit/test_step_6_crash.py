@@ -11,13 +11,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from hypothesis import HealthCheck, settings, target
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from shared import errors
 from shared.errors import StoreError
-from shared.models import InFlightUpgrade, State, Status, UpgradeRequest
+from shared.models import InFlightUpgrade, State, Status, UpgradeRequest, UpgradeResult
 from shared.polling import touch
 from shared.ports import Ports
 from shared.results import finish
@@ -50,6 +50,10 @@ def _touch(ports: Ports, row: InFlightUpgrade) -> None:
 
 def _cancel(ports: Ports, row: InFlightUpgrade) -> None:
     finish(ports, row, Status.CANCELLED)
+
+
+def _may_be_withdrawn(row: InFlightUpgrade) -> bool:
+    return not row.outcome_unknown and row.upgrade_id is None and row.state is not State.WITHDRAWN
 
 
 class _Death(BaseException):
@@ -88,6 +92,9 @@ class _Actor:
         self._dies = True
         self.step()
         self._thread.join()
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} before {self.pending}>"
 
     @property
     def alive(self) -> bool:
@@ -128,7 +135,7 @@ class Pipeline(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
         self.queue: list[tuple[UpgradeRequest, int]] = []
-        self.sent: dict[str, bool] = {}  # request id -> whether the earlier ones had ended without success by then
+        self.sent: dict[str, set[str]] = {}  # request id -> those that were known to have ended without success by then
         self.actors: list[_Actor] = []
         self.verdicts: dict[str, Status] = {}
         self.recreatable: set[str] = set()
@@ -141,7 +148,7 @@ class Pipeline(RuleBasedStateMachine):
         asked = request(f"r{len(self.sent) + 1}")
         results = self.world.store.results.values()
         ended = {r.request_id for r in results if r.is_verdict and r.status is not Status.COMPLETED}
-        self.sent[asked.request_id] = bool(self.sent) and set(self.sent) <= ended
+        self.sent[asked.request_id] = ended
         self.queue.append((asked, DELIVERIES))
 
     @precondition(lambda self: self.queue and len(self.actors) < MAX_PROCESSES)
@@ -152,18 +159,22 @@ class Pipeline(RuleBasedStateMachine):
             self.queue.append((asked, left - 1))
         self._start("delivery", partial(_accept, asked=asked), asked)
 
-    @precondition(lambda self: self.world.store.in_flight and len(self.actors) < MAX_PROCESSES)
+    @precondition(lambda self: self._due() and len(self.actors) < MAX_PROCESSES)
     @rule()
     def tick(self) -> None:
         """A poller, perhaps a second one, that has read the row now and acts on it later."""
-        due = self.world.store.list_due(self.world.clock.now())
-        if due:
-            self._start("poller", partial(_touch, row=due[0]))
+        self._start("poller", partial(_touch, row=self._due()[0]))
 
     @precondition(lambda self: self.actors)
-    @rule(data=st.data(), fate=st.sampled_from(list(FATES)))
-    def step(self, data: st.DataObject, fate: str) -> None:
+    @rule(data=st.data(), fate=st.sampled_from(list(FATES)), calls=st.sampled_from([1, 1, 2, 4, 12]))
+    def step(self, data: st.DataObject, fate: str, calls: int) -> None:
+        """One process makes its next call, or several; the fate is that of its calls to the service."""
         actor = data.draw(st.sampled_from(self.actors))
+        for _ in range(calls):
+            if actor in self.actors:
+                self._step_with(actor, fate)
+
+    def _step_with(self, actor: _Actor, fate: str) -> None:
         if actor.pending == "create_upgrade":
             self.world.partner_center.create_fates.append(FATES[fate])
         if actor.pending in ("get_status", "get_eligibility") and fate in (LOST_BEFORE, "throttled", "no token"):
@@ -182,35 +193,37 @@ class Pipeline(RuleBasedStateMachine):
         if actor.message:
             self.queue.append((actor.message, 1))
 
+    @precondition(lambda self: self.world.store.in_flight)
     @rule(duration_s=st.sampled_from([1, 45, 130, 200, 4000, 90_000]))
     def time_passes(self, duration_s: int) -> None:
         self.world.clock.advance(duration_s)
 
-    @precondition(lambda self: not self.actors)
+    @precondition(lambda self: self.sent and not self.actors)
     @rule(jump_s=st.sampled_from([-3600, 3600]))
     def the_clock_jumps(self, jump_s: int) -> None:
         """Not while a lease is held: then the process would be as good as frozen."""
         self.world.clock.jump(jump_s)
 
+    @precondition(lambda self: any(u.status == "InProgress" for u in self.world.partner_center.upgrades))
     @rule(end=st.sampled_from(["Completed", "Failed"]))
     def the_service_finishes(self, end: str) -> None:
         for upgrade in self.world.partner_center.upgrades:
             if upgrade.status == "InProgress":
                 upgrade.status = end
 
-    @precondition(lambda self: any(row.upgrade_id for row in self.world.store.in_flight.values()))
+    @precondition(lambda self: not self.recreatable and any(r.upgrade_id for r in self.world.store.in_flight.values()))
     @rule()
     def the_service_loses_the_upgrade(self) -> None:
         for upgrade in self.world.partner_center.upgrades:
-            if upgrade.status == "InProgress" and not self.recreatable:
+            if upgrade.status == "InProgress":
                 upgrade.vanished = True
                 self.recreatable.add(upgrade.request_id)
 
-    @precondition(lambda self: len(self.actors) < MAX_PROCESSES)
+    @precondition(lambda self: any(map(_may_be_withdrawn, self.world.store.in_flight.values())))
     @rule()
     def an_operator_withdraws(self) -> None:
         for row in list(self.world.store.in_flight.values()):
-            if not row.outcome_unknown and row.upgrade_id is None and row.state is not State.WITHDRAWN:
+            if _may_be_withdrawn(row):
                 now = self.world.clock.now()
                 marked = self.world.store.update_in_flight(replace(row, state=State.WITHDRAWN, next_attempt_at=now))
                 self._start("operator", partial(_cancel, row=marked))
@@ -239,29 +252,39 @@ class Pipeline(RuleBasedStateMachine):
         """The faults end, and the system drains by itself: then every request has one result, and it is the truth."""
         try:
             self._drain()
-            for request_id, sent_late in self.sent.items():
-                self._check_result(request_id, sent_late=sent_late)
-            target(float(len(self.world.partner_center.creates)))
+            for request_id, ended_before in self.sent.items():
+                self._check_result(request_id, ended_before)
         finally:
             for actor in self.actors:
                 actor.die()
 
-    def _check_result(self, request_id: str, *, sent_late: bool) -> None:
+    def _check_result(self, request_id: str, ended_before: set[str]) -> None:
         world = self.world
         result = world.result(request_id)
-        own = [u for u in world.partner_center.upgrades if u.request_id == request_id]
+        own = [u for u in world.partner_center.upgrades if u.request_id == request_id and not u.vanished]
         if result.status is Status.DUPLICATE:
-            assert not own or request_id in self.recreatable
-            assert result.duplicate_of is not None
-            assert world.result(result.duplicate_of).is_verdict, "a duplicate of a duplicate"
-            assert not sent_late, "sent after the others had ended without success, and nothing was done"
+            assert not own
+            self._follow(result)
+            assert result.duplicate_of not in ended_before, "sent after that one had failed, and nothing was done"
         elif result.status in (Status.CANCELLED, Status.REJECTED):
             assert not own
         elif result.upgrade_id:
             (upgrade,) = [u for u in world.partner_center.upgrades if u.upgrade_id == result.upgrade_id]
             assert result.status.value == upgrade.status or upgrade.vanished or result.status is Status.TIMED_OUT
 
+    def _follow(self, result: UpgradeResult) -> None:
+        """A duplicate may be one of a duplicate, but in the end there is a verdict."""
+        for _ in self.sent:
+            if result.is_verdict:
+                return
+            assert result.duplicate_of is not None
+            result = self.world.result(result.duplicate_of)
+        assert result.is_verdict, "duplicates of each other"
+
     # how
+
+    def _due(self) -> list[InFlightUpgrade]:
+        return self.world.store.list_due(self.world.clock.now())
 
     def _start(self, kind: str, run: Callable[[Ports], object], message: UpgradeRequest | None = None) -> None:
         def main(actor: _Actor) -> None:
