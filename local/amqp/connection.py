@@ -56,6 +56,7 @@ class Connection:
         self._step: Callable[[], bool] = self._read_header
         self._open: Open | None = None
         self._sessions: dict[int, Session] = {}
+        self._ended: set[int] = set()  # channels of sessions that were; the SDK still detaches its links there
 
     def receive(self, chunk: bytes) -> None:
         """Takes bytes from the peer; whatever is wrong with them ends in a close with an error, not in an exception."""
@@ -158,17 +159,21 @@ class Connection:
     def _on_begin(self, channel: int, begin: Begin) -> None:
         if channel in self._sessions or channel > _CHANNEL_MAX or self._open is None:
             raise AmqpError(NOT_ALLOWED, f"begin on channel {channel}")
+        self._ended.discard(channel)
         max_frame_size = min(self._open.max_frame_size, MAX_FRAME_SIZE)
         self._sessions[channel] = Session(channel, begin, self._container, self._write, max_frame_size=max_frame_size)
 
     def _to_session(self, frame: Frame) -> None:
         session = self._sessions.get(frame.channel)
+        if session is None and frame.channel in self._ended:
+            return
         if session is None:
             raise AmqpError(NOT_ALLOWED, f"no session on channel {frame.channel}")
         if isinstance(frame.performative, End):
             if not session.ended:
                 session.end()
             del self._sessions[frame.channel]
+            self._ended.add(frame.channel)
         elif not session.ended:
             try:
                 session.receive(frame.performative, frame.payload)

@@ -4,8 +4,10 @@ The body, the properties and every value that the sender set go through it byte 
 """
 
 from collections.abc import Mapping
+from functools import cache
 
 from local.amqp.decoding import decode
+from local.amqp.encoding import encode
 from local.amqp.errors import DecodeError
 from local.amqp.messages import (
     APPLICATION_PROPERTIES,
@@ -118,7 +120,12 @@ def _annotations(message: Message, locked_until: float | None) -> dict[object, b
     }
     if locked_until is not None:
         values["x-opt-locked-until"] = _timestamp(locked_until)
-    return {name: encode_entry(Symbol(name), value) for name, value in values.items()}
+    return {name: _symbol(name) + encode(value) for name, value in values.items()}
+
+
+@cache
+def _symbol(name: str) -> bytes:
+    return encode(Symbol(name))
 
 
 def _timestamp(instant: float) -> Timestamp:

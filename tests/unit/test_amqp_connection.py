@@ -442,6 +442,14 @@ def test_links_go_with_their_session_and_connection(peer: Peer, last_words: obje
     assert peer.node.links == []
 
 
+def test_what_comes_after_the_end_of_a_session_is_passed_over(peer: Peer) -> None:
+    peer.begun().attach_receiver(0)
+    peer.say(End())
+
+    assert peer.say(Detach(1, True)) == []
+    assert not peer.connection.closed
+
+
 def test_a_handle_that_is_taken_ends_the_session(peer: Peer) -> None:
     peer.begun().attach_receiver(0)
 
