@@ -86,7 +86,11 @@ class Cloud:
         with ThreadPoolExecutor() as pool:
             started = {name: pool.submit(self._start, name, given) for name, given in arguments.items()}
             self.parts = {name: part.result() for name, part in started.items()}
-        self.client_environment = {**certificates.environment, **self.parts["identity"].facts["environment"]}
+        self.client_environment = {
+            **certificates.environment,
+            **self.parts["identity"].facts["environment"],
+            "NO_PROXY": "127.0.0.1,localhost",
+        }
         self._deploy()
 
     def start_functions(self, counts: Mapping[str, int] | None = None) -> None:

@@ -27,6 +27,7 @@ from shared.models import State, Status, UpgradeRequest
 
 EXAMPLES = REPOSITORY / "examples"
 TIME_LIMIT_S = 150
+WIDE = 160  # columns that show every id whole
 STYLES = {Status.COMPLETED: "green", Status.DUPLICATE: "dim", Status.PARTIALLY_COMPLETED: "yellow"}
 
 
@@ -44,7 +45,7 @@ def main() -> None:
     path = parser.parse_args().requests
     if not path.is_file():
         sys.exit(f"{path} is not a file: name a .jsonl or .csv file of requests")
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     began = time.monotonic()
     messages = read(path)
     sent = _expected(messages)
@@ -136,23 +137,27 @@ def _show(console: Console, look: Look, sent: Sent) -> None:
     )
     for result in sorted(look.results, key=lambda result: (result.status, result.customer_id, result.request_id)):
         duration_s = (result.finished_at - result.requested_at).total_seconds()
-        error = f"of {result.duplicate_of}" if result.duplicate_of else result.error_code
         table.add_row(
-            result.customer_id,
+            _fitting(console, result.customer_id),
             result.product_family,
-            result.request_id[:24],
+            result.request_id if len(result.request_id) <= 30 else f"{result.request_id[:8]}…",
             f"[{STYLES.get(result.status, 'red')}]{result.status}[/]",
-            result.upgrade_id,
+            _fitting(console, result.upgrade_id or ""),
             str(result.polls),
             f"{duration_s:.1f}",
-            error,
+            f"of {result.duplicate_of}" if result.duplicate_of else result.error_code,
         )
     console.print(table)
     reasons = dict(sent.invalid)
     dead = Table("body", "reason", title="Dead-letter queue")
     for body in look.dead:
-        dead.add_row(ascii(body[:60].decode(errors="replace")), reasons.get(body, "not known"))
+        dead.add_row(ascii(body[:70].decode(errors="replace")), reasons.get(body, "not known"))
     console.print(dead)
+
+
+def _fitting(console: Console, guid: str) -> str:
+    """Whole where there is room."""
+    return guid if console.width >= WIDE or not guid else f"{guid[:8]}…"
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def observing(cloud: Cloud) -> Iterator[Observer]:
         yield Observer(
             bus,
             tables,
-            TableStore(tables, call_deadline_s=15),
+            TableStore(tables.get_table_client, call_deadline_s=15),
             stack.enter_context(bus.get_queue_receiver(QUEUE)),
             stack.enter_context(dead_letters),
         )

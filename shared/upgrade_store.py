@@ -3,7 +3,7 @@
 Source: the azure-data-tables SDK's `TableClient`, and "Table service error codes" for what an answer means.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +11,7 @@ from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError
-from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, UpdateMode
+from azure.data.tables import TableClient, TableErrorCode, UpdateMode
 
 from shared import entities
 from shared.entities import OPEN, columns, from_entity, in_flight_key, result_columns, result_from_entity, result_key
@@ -29,10 +29,10 @@ _GONE = (TableErrorCode.RESOURCE_NOT_FOUND, TableErrorCode.ENTITY_NOT_FOUND)
 class TableStore:
     """`ports.UpgradeStore` and `gate.GateStore` over Table Storage. Safe to be used by many threads at once."""
 
-    def __init__(self, service: TableServiceClient, call_deadline_s: float) -> None:
-        self._in_flight = service.get_table_client(IN_FLIGHT)
-        self._results = service.get_table_client(RESULTS)
-        self._control = service.get_table_client(CONTROL)
+    def __init__(self, open_table: Callable[[str], TableClient], call_deadline_s: float) -> None:
+        self._in_flight = open_table(IN_FLIGHT)
+        self._results = open_table(RESULTS)
+        self._control = open_table(CONTROL)
         self._call_deadline_s = call_deadline_s
 
     def insert_in_flight(self, row: InFlightUpgrade) -> InFlightUpgrade:

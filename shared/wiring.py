@@ -6,10 +6,12 @@ import os
 import random
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from azure.core.credentials import TokenCredential
-from azure.data.tables import TableServiceClient
+from azure.data.tables import TableClient
 from azure.identity import DefaultAzureCredential
 from azure.keyvault.secrets import SecretClient
 
@@ -29,6 +31,8 @@ from shared.upgrade_store import TableStore
 from shared.upgrades import claim, submit_claimed
 
 _building = threading.Lock()
+# Few and quick ones: a longer delay is a due row's business.
+_FEW_RETRIES: dict[str, Any] = {"retry_total": 3, "retry_backoff_factor": 0.2}
 
 
 @dataclass(frozen=True)
@@ -119,17 +123,19 @@ def _build(settings: Settings, *, ca_file: str | None) -> App:
     return App(ports, Poller(ports, tokens))
 
 
-def _tables(settings: Settings, identity: TokenCredential, azure: transport.DeadlineTransport) -> TableServiceClient:
-    # Few and quick retries of the SDK's: a longer delay is a due row's business.
-    return TableServiceClient(
-        settings.tables_url, credential=identity, transport=azure, retry_total=3, retry_backoff_factor=0.2
-    )
+def _tables(
+    settings: Settings, identity: TokenCredential, azure: transport.DeadlineTransport
+) -> Callable[[str], TableClient]:
+    """Clients made one by one: those of a TableServiceClient wrap the transport, and sleep past its deadline."""
+
+    def open_table(name: str) -> TableClient:
+        return TableClient(settings.tables_url, name, credential=identity, transport=azure, **_FEW_RETRIES)
+
+    return open_table
 
 
 def _vault(settings: Settings, identity: TokenCredential, azure: transport.DeadlineTransport) -> SecretClient:
-    return SecretClient(
-        settings.key_vault_url, credential=identity, transport=azure, retry_total=3, retry_backoff_factor=0.2
-    )
+    return SecretClient(settings.key_vault_url, identity, transport=azure, **_FEW_RETRIES)
 
 
 def _log_invalid(error: InvalidRequest, message: Message, delivery_count: int) -> None:
