@@ -37,8 +37,8 @@ format: setup  ## formats the code
 test: setup  ## all tests
 	$(BIN)/python -m pytest
 
-up: setup  ## the local cloud with the functions, until Ctrl-C
-	@$(BIN)/python -m local.up
+up: setup  ## the local cloud with the functions, until Ctrl-C (PORT=21000: on that port and the five after it)
+	@$(BIN)/python -m local.up $(if $(PORT),--base-port $(PORT))
 
 demo: setup  ## every request of examples/requests.jsonl through the local cloud (REQUESTS=my.csv: your own)
 	@$(BIN)/python -m local.demo $(REQUESTS)

@@ -406,6 +406,7 @@ def token_endpoint(tls: Tls, answer: Callable[[], Response]) -> Iterator[str]:
         (400, "<html>"),
         (400, '{"error": ""}'),
         (429, '{"error": "temporarily_unavailable"}'),
+        (400, '{"error": "invalid_request", "error_codes": [50033]}'),
         (503, '{"error": "server_error", "error_codes": [90033]}'),
     ],
 )

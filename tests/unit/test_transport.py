@@ -14,6 +14,7 @@ import pytest
 import requests
 from azure.core.exceptions import AzureError, ServiceResponseTimeoutError
 from azure.core.pipeline.transport import HttpRequest
+from urllib3.util import connection
 
 from local.tls import Tls
 from shared.transport import AnswerTooLarge, DeadlineTransport, Timeouts, new_session, send, total_deadline
@@ -164,38 +165,29 @@ def test_a_connection_attempt_is_bounded(session: requests.Session, unreachable:
         post(session, f"http://127.0.0.1:{unreachable}", timeouts)
 
 
-def resolving(monkeypatch: pytest.MonkeyPatch, *, delay_s: float = 0, addresses: int = 1) -> str:
-    """A name that is known after a while, and has so many addresses."""
+def resolving_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Gives the name `name.invalid` these addresses."""
     resolve = socket.getaddrinfo
 
     def getaddrinfo(host: str, *args: Any, **kwargs: Any) -> Any:
-        if host != "name.invalid":
-            return resolve(host, *args, **kwargs)
-        time.sleep(delay_s)
-        return resolve("127.0.0.1", *args, **kwargs) * addresses
+        hosts = addresses if host == "name.invalid" else [host]
+        return [found for each in hosts for found in resolve(each, *args, **kwargs)]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    return "name.invalid"
 
 
 def test_all_addresses_of_a_host_together_are_bounded(
     session: requests.Session, unreachable: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = resolving(monkeypatch, addresses=9)
+    resolving_to(monkeypatch, *["127.0.0.1"] * 9)
     with lasts(0.3), pytest.raises(requests.RequestException):
-        post(session, f"http://{name}:{unreachable}", Timeouts(connect_s=0.1, read_s=5, total_s=0.3))
+        post(session, f"http://name.invalid:{unreachable}", Timeouts(connect_s=0.1, read_s=5, total_s=0.3))
 
 
 def test_the_next_address_is_tried_where_one_does_not_answer(
     session: requests.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resolve = socket.getaddrinfo
-
-    def getaddrinfo(host: str, *args: Any, **kwargs: Any) -> Any:
-        hosts = ["::1", "127.0.0.1"] if host == "name.invalid" else [host]
-        return [found for each in hosts for found in resolve(each, *args, **kwargs)]
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    resolving_to(monkeypatch, "::1", "127.0.0.1")
     with raw_server(answer_with(OK)) as server:
         assert post(session, f"http://name.invalid:{server.port}").content == b"ok"
         assert b"Host: name.invalid:" in server.requests[0]
@@ -212,12 +204,19 @@ def test_a_name_that_nobody_knows_is_a_failed_request(
         post(session, "http://name.invalid")
 
 
-def test_a_handshake_gets_what_the_resolution_of_the_name_has_left(
+def test_a_handshake_gets_what_the_connection_attempt_has_left(
     session: requests.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = resolving(monkeypatch, delay_s=0.25)
+    connect = connection.create_connection
+
+    def slowly(*args: Any, **kwargs: Any) -> socket.socket:
+        time.sleep(0.25)
+        return connect(*args, **kwargs)
+
+    monkeypatch.setattr(connection, "create_connection", slowly)
+    timeouts = Timeouts(connect_s=5, read_s=5, total_s=0.3)
     with raw_server(silent) as server, lasts(0.3), pytest.raises(requests.RequestException):
-        post(session, f"https://{name}:{server.port}", Timeouts(connect_s=5, read_s=5, total_s=0.3))
+        post(session, f"https://127.0.0.1:{server.port}", timeouts)
 
 
 def test_an_outer_deadline_still_holds(session: requests.Session) -> None:
