@@ -35,7 +35,7 @@ format: setup  ## formats the code
 	$(BIN)/ruff format .
 
 test: setup  ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 up: setup  ## the local cloud with the functions, until Ctrl-C (PORT=21000: on that port and the five after it)
 	@$(BIN)/python -m local.up $(if $(PORT),--base-port $(PORT))

@@ -14,6 +14,7 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE |
 _FAMILY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,62}[A-Za-z0-9])?", re.ASCII)
 _SECRET_NAME = re.compile(r"[A-Za-z0-9-]{1,127}", re.ASCII)
 _FUNCTION_TIMEOUT_S = 600  # host.json: functionTimeout
+_LARGEST = 1_000_000  # of whatever unit: with it no instant leaves the calendar
 _LOCK_RENEWAL_S = 300  # host.json: maxAutoLockRenewalDuration
 
 
@@ -110,8 +111,9 @@ class _Reader:
             value = float(self._env.get(name, "").strip() or default)
         except ValueError:
             value = math.nan
-        if not (math.isfinite(value) and value >= least and (least or value > 0)):
-            self.problems.append(f"{name} must be a number {f'of at least {least:g}' if least else 'above 0'}")
+        if not (least <= value <= _LARGEST and (least or value > 0)):
+            bound = f"of at least {least:g}" if least else "above 0"
+            self.problems.append(f"{name} must be a number {bound}, at most {_LARGEST:,}")
             return default
         return value
 

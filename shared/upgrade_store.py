@@ -3,6 +3,7 @@
 Source: the azure-data-tables SDK's `TableClient`, and "Table service error codes" for what an answer means.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +17,7 @@ from azure.data.tables import TableClient, TableErrorCode, UpdateMode
 from shared import entities
 from shared.entities import OPEN, columns, from_entity, in_flight_key, result_columns, result_from_entity, result_key
 from shared.errors import RowChanged, RowExists, StoreUnavailable
+from shared.events import emit
 from shared.models import GateState, InFlightUpgrade, UpgradeResult
 from shared.transport import total_deadline
 
@@ -52,11 +54,10 @@ class TableStore:
 
     def list_due(self, now: datetime) -> list[InFlightUpgrade]:
         query, parameters = "PartitionKey eq @open and nextAttemptAt le @now", {"open": OPEN, "now": now}
-        return [from_entity(InFlightUpgrade, e) for e in self._query(self._in_flight, query, parameters)]
+        return list(_readable(self._query(self._in_flight, query, parameters)))
 
     def list_in_flight(self) -> Iterable[InFlightUpgrade]:
-        for entity in self._query(self._in_flight, "PartitionKey eq @open", {"open": OPEN}):
-            yield from_entity(InFlightUpgrade, entity)
+        yield from _readable(self._query(self._in_flight, "PartitionKey eq @open", {"open": OPEN}))
 
     def insert_result(self, result: UpgradeResult) -> UpgradeResult:
         return replace(result, etag=self._insert(self._results, result_key(result), result_columns(result)))
@@ -147,3 +148,12 @@ class TableStore:
         if entity is None or {n: v for n, v in entity.items() if n not in _KEYS} != dict(values):
             return None
         return entities.etag(entity)
+
+
+def _readable(found: Iterable[Mapping[str, Any]]) -> Iterator[InFlightUpgrade]:
+    """Leaves out a row that somebody has spoilt by hand: it must not keep the others waiting."""
+    for entity in found:
+        try:
+            yield from_entity(InFlightUpgrade, entity)
+        except (TypeError, ValueError) as error:
+            emit(logging.ERROR, "row.failed", row_key=entity.get("RowKey"), error_type=type(error).__name__)

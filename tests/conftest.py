@@ -1,5 +1,6 @@
 """The parts of the local cloud that tests share: one of each per session, on free ports."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,14 @@ import pytest
 
 from local.component import Component, start
 from local.tls import Tls, ensure
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where everything can be installed, a test that was skipped is one that did not run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter and reporter.stats.get("skipped"):
+        reporter.write_line("skipped tests count as failed in CI", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def _running(component: Component) -> Iterator[Component]:

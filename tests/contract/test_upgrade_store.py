@@ -19,14 +19,14 @@ from azure.identity import DefaultAzureCredential
 from local.azurite import create_missing_tables
 from local.component import Component
 from local.tls import Tls
-from shared import transport
+from shared import transport, wiring
 from shared.entities import columns, entity, in_flight_key
 from shared.errors import RowChanged, RowExists, StoreUnavailable
 from shared.gate import GateStore
 from shared.models import GateReason, GateState, InFlightUpgrade, Position, Reason, State, Status, UpgradeResult
 from shared.ports import UpgradeStore
 from shared.upgrade_store import CONTROL, IN_FLIGHT, TABLES, TableStore
-from tests.fakes import InMemoryStore
+from tests.fakes import InMemoryStore, settings
 from tests.unit import rows
 from tests.unit.raw_server import Peer, raw_server
 
@@ -567,3 +567,25 @@ def test_the_largest_result_can_be_stored(table_store: TableStore, customer_id: 
     stored = table_store.get_result(customer_id, "Azure", inserted.request_id)
     assert stored
     assert 0 < len(stored.line_items) == len(many) - stored.line_items_omitted
+
+
+def test_a_row_that_somebody_has_spoilt_does_not_keep_the_others_waiting(
+    table_store: TableStore, tables: TableServiceClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = table_store.insert_in_flight(rows.in_flight())
+    spoilt = {"PartitionKey": "open", "RowKey": "spoilt|azure", "nextAttemptAt": NOW, "state": "Lost"}
+    tables.get_table_client(IN_FLIGHT).create_entity(spoilt)
+    assert table_store.list_due(NOW) == [good]
+    assert list(table_store.list_in_flight()) == [good]
+    assert '"row_key": "spoilt|azure"' in caplog.text
+
+
+def test_the_sdks_own_retries_do_not_sleep_past_the_deadline(
+    credential: DefaultAzureCredential, session: requests.Session
+) -> None:
+    refusing = settings(tables_url="https://127.0.0.1:9/devstoreaccount1")
+    open_table = wiring._tables(refusing, credential, transport.DeadlineTransport(session))
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        TableStore(open_table, 0.3).get_gate()
+    assert time.monotonic() - began < 0.5
