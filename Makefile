@@ -20,7 +20,7 @@ $(VENV)/ready: requirements.txt requirements-dev.txt
 	@touch $@
 
 $(AZURITE): local/package-lock.json
-	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null \
+	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null \
 		|| { echo "Node 20 or later is needed (node and npm on the PATH): it runs Azurite, the storage emulator" >&2; exit 1; }
 	npm ci --prefix local --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@
