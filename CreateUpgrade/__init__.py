@@ -10,6 +10,9 @@ import time
 
 import azure.functions as func
 
+DEFAULT_HOLD_S = 200.0
+LOCK_RENEWAL_S = 300.0  # host.json: maxAutoLockRenewalDuration
+
 
 def main(msg: func.ServiceBusMessage) -> None:
     """Returns when the request has its row or its result. Holds the message as long as neither can be had.
@@ -48,9 +51,10 @@ def _create_upgrade(msg: func.ServiceBusMessage, until: float) -> None:
 def _hold_s() -> float:
     """Read here and not by `Settings`: settings that are wrong are one of the things that a hold bridges."""
     try:
-        return float(os.environ.get("STORAGE_HOLD_S") or 200)
+        hold_s = float(os.environ.get("STORAGE_HOLD_S") or DEFAULT_HOLD_S)
     except ValueError:
-        return 200.0
+        return DEFAULT_HOLD_S
+    return hold_s if 0 < hold_s < LOCK_RENEWAL_S else DEFAULT_HOLD_S  # also where it is no number (NaN)
 
 
 def _log_held(error: Exception, msg: func.ServiceBusMessage, wait_s: float) -> None:

@@ -19,15 +19,14 @@ from shared import errors
 from shared.documents import levels
 from shared.models import Status
 from shared.refusals import BY_CODE, Kind
+from shared.verdicts import has_failed, verdict
 
 _MAX_LEVELS = 32  # documented answers have 4
 MAX_TEXT = 4096  # characters kept of any text of the service's
 _GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _GUID_IN_TEXT = re.compile(rf"(?<![0-9a-z-]){_GUID}(?![0-9a-z-])", re.IGNORECASE | re.ASCII)
 _UPGRADE_PATH = re.compile(rf"(?:^|/)productupgrades/({_GUID})(?:/|$)", re.IGNORECASE | re.ASCII)
-# "Completed" is the only documented status word; the others are inferred from error texts and from usage elsewhere.
-_COMPLETED = {"completed", "complete", "succeeded", "success"}
-_FAILED = {"failed", "failure", "fail", "cancelled", "canceled"}
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +118,12 @@ def upgrade_status(answer: Answer, upgrade_id: str) -> UpgradeStatus:
     code, description = _first_error([document, *failed])
     return UpgradeStatus(
         server_status=_text(raw),
-        end=_end(_word(raw), line_items),
+        end=verdict(raw, line_items),
         line_items=line_items,
         line_items_failed=len(failed),
         error_code=code,
         error_description=description,
     )
-
-
-def has_failed(line_item: Mapping[str, Any]) -> bool:
-    return _word(line_item.get("status")) in _FAILED
 
 
 def eligibility(answer: Answer) -> Eligibility:
@@ -143,7 +138,9 @@ def eligibility(answer: Answer) -> Eligibility:
         raise errors.OutcomeUnknown("the upgrade id is not a GUID", http_status=answer.http_status)
     if upgrade_id is None and not isinstance(document.get("isEligible"), bool):
         raise errors.OutcomeUnknown("the answer does not tell", http_status=answer.http_status)
-    return Eligibility(document.get("isEligible") is True, upgrade_id, _text(document.get("reason")) or None)
+    return Eligibility(
+        document.get("isEligible") is True, upgrade_id and upgrade_id.lower(), _text(document.get("reason")) or None
+    )
 
 
 def retry_after_s(header: str | None, now: datetime) -> float | None:
@@ -207,8 +204,10 @@ def _id_in_location(location: str, api_host: str) -> str | None:
 
 
 def _error_code(document: Mapping[str, Any]) -> str:
+    """A number or a word; whatever else stands there is a text of the service's, and no code."""
     code = document.get("code")
-    return _text(code) if isinstance(code, str | int) and not isinstance(code, bool) else ""
+    text = str(code) if isinstance(code, str | int) and not isinstance(code, bool) else ""
+    return text if _CODE.fullmatch(text) else ""
 
 
 def _error_text(document: Mapping[str, Any]) -> str:
@@ -222,23 +221,6 @@ def _first_error(documents: list[Any]) -> tuple[str | None, str | None]:
         if isinstance(details, dict) and (_error_code(details) or _error_text(details)):
             return _error_code(details) or None, _error_text(details) or None
     return None, None
-
-
-def _end(word: str, line_items: tuple[Mapping[str, Any], ...]) -> Status | None:
-    failed = [has_failed(item) for item in line_items]
-    if word in _COMPLETED:
-        if failed and all(failed):
-            return Status.FAILED
-        return Status.PARTIALLY_COMPLETED if any(failed) else Status.COMPLETED
-    if word in _FAILED:
-        completed = any(_word(item.get("status")) in _COMPLETED for item in line_items)
-        return Status.PARTIALLY_COMPLETED if completed else Status.FAILED
-    return None
-
-
-def _word(value: object) -> str:
-    """A status without case and punctuation, compared whole: `NotCompleted` is not `Completed`."""
-    return re.sub(r"[\W_]+", "", value).casefold() if isinstance(value, str) else ""
 
 
 def _text(value: object) -> str:

@@ -8,7 +8,6 @@
 """
 
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,10 +17,10 @@ from shared import backoff
 from shared.clock import Clock
 from shared.errors import RowChanged, RowExists, StoreUnavailable
 from shared.events import emit
+from shared.evidence import Evidence
 from shared.models import GateReason, GateState, Position
 from shared.settings import Settings
-
-UNKNOWN_OUTCOMES = 5  # of so many different rows in a row, with no answer in between, close the gate
+from shared.single_flight import SingleFlight
 
 
 class GateStore(Protocol):
@@ -50,10 +49,9 @@ class Gate:
         self._clock = clock
         self._settings = settings
         self._random = random
-        self._lock = threading.Lock()
-        self._state: GateState | None = None
-        self._read_at = 0.0
-        self._unknown: set[str] = set()
+        self._reads = SingleFlight[GateState]()
+        self._seen: tuple[GateState, float] | None = None  # and when, by the monotonic clock
+        self.evidence = Evidence()
 
     def look(self, *, fresh: bool = False) -> GateState:
         """The gate, read from the table at most GATE_CACHE_S ago.
@@ -61,27 +59,25 @@ class Gate:
         Raises:
             StoreUnavailable: nobody knows; then nobody may call.
         """
-        with self._lock:
-            age_s = self._clock.monotonic() - self._read_at
-            if fresh or self._state is None or age_s >= self._settings.gate_cache_s:
-                self._remember(self._store.get_gate())
-            assert self._state
-            return self._state
+        if self._seen and not fresh:
+            state, at = self._seen
+            if self._clock.monotonic() - at < self._settings.gate_cache_s:
+                return state
+        return self._reads.run(self._read)
+
+    def lets_through(self, state: GateState, *, create: bool) -> bool:
+        """Whether PollUpgrade may make such a call (a create call, or another one) in this state."""
+        match state.position:
+            case Position.OPEN | Position.RECOVERING:
+                return True
+            case Position.PAUSED:
+                return not create and self.is_past(state)
+            case Position.CLOSED:
+                return False
 
     def is_past(self, state: GateState) -> bool:
-        """Whether the T of a closed gate has passed."""
+        """Whether the T of a closed or paused gate has passed."""
         return state.until_at is None or state.until_at <= self._clock.now()
-
-    def note_answer(self) -> None:
-        """The service answered a call: the run of unknown outcomes is over."""
-        self._unknown.clear()
-
-    def note_unknown(self, row_key: str) -> None:
-        """A call's outcome is unknown; too many in a row are an outage."""
-        self._unknown.add(row_key)
-        if len(self._unknown) >= UNKNOWN_OUTCOMES:
-            self._unknown.clear()
-            self.close(Trouble(GateReason.UNAVAILABLE, f"{UNKNOWN_OUTCOMES} unknown outcomes in a row"))
 
     def close(self, trouble: Trouble) -> bool:
         """Closes the gate, or moves the T of a closed one. False: it could not be written, so it holds nobody."""
@@ -100,6 +96,7 @@ class Gate:
         except StoreUnavailable:
             return False
         if before.position is not after.position:
+            self.evidence.forget()
             emit(logging.WARNING, "gate.closed", reason=trouble.reason, detail=trouble.detail, until=after.until_at)
         return True
 
@@ -107,24 +104,19 @@ class Gate:
         """PollUpgrade, past T: from `closed` to `recovering`.
 
         Raises:
-            StoreUnavailable: the gate stays as it is.
+            StoreUnavailable: as for `open`, `pause`, `resume` and `mend`: the gate stays as it is.
         """
 
         def recovering(state: GateState) -> GateState | None:
             if state.position is not Position.CLOSED or not self.is_past(state):
                 return None
-            return replace(state, position=Position.RECOVERING, changed_at=self._clock.now())
+            return replace(state, position=Position.RECOVERING)
 
-        before, after = self._change(recovering)
-        if before is not after:
-            emit(logging.INFO, "gate.recovering", reason=after.reason)
+        self.evidence.forget()
+        self._announce("gate.recovering", *self._change(recovering))
 
     def open(self) -> None:
-        """PollUpgrade, when the backlog is worked off: from `recovering` to `open`.
-
-        Raises:
-            StoreUnavailable: the gate stays as it is.
-        """
+        """PollUpgrade, when the backlog is worked off: from `recovering` to `open`."""
 
         def opened(state: GateState) -> GateState | None:
             if state.position is not Position.RECOVERING:
@@ -132,9 +124,49 @@ class Gate:
             return GateState(changed_at=self._clock.now(), etag=state.etag)
 
         before, after = self._change(opened)
-        if before is not after and before.changed_at:
-            closed_s = (self._clock.now() - before.changed_at).total_seconds()
-            emit(logging.INFO, "gate.opened", reason=before.reason, closed_s=round(closed_s, 1))
+        closed_s = (self._clock.now() - (before.changed_at or self._clock.now())).total_seconds()
+        self._announce("gate.opened", before, after, closed_s=round(closed_s, 1))
+
+    def pause(self, detail: str) -> None:
+        """An operator: no create calls until `resume`, whatever else happens."""
+
+        def paused(state: GateState) -> GateState | None:
+            if state.position is Position.PAUSED:
+                return None
+            until_at = state.until_at if state.position is Position.CLOSED else None
+            return replace(
+                GateState(position=Position.PAUSED, reason=GateReason.OPERATOR, detail=detail, until_at=until_at),
+                changed_at=self._clock.now(),
+                closures=state.closures,
+                etag=state.etag,
+            )
+
+        self._announce("gate.paused", *self._change(paused))
+
+    def resume(self) -> None:
+        """An operator: from `paused` to `recovering`; whatever T a trouble has set is over."""
+
+        def resumed(state: GateState) -> GateState | None:
+            if state.position is not Position.PAUSED:
+                return None
+            return replace(state, position=Position.RECOVERING, until_at=self._clock.now())
+
+        self._announce("gate.recovering", *self._change(resumed))
+
+    def is_unproved(self) -> bool:
+        """Whether the gate is recovering, and no answer has come yet that shows that the trouble is over."""
+        try:
+            return self.look().position is Position.RECOVERING and not self.evidence.proved
+        except StoreUnavailable:
+            return False
+
+    def mend(self) -> None:
+        """Whoever has mended the trouble (a new consent): T of a closed gate is now."""
+
+        def mended(state: GateState) -> GateState | None:
+            return None if self.is_past(state) else replace(state, until_at=self._clock.now())
+
+        self._change(mended)
 
     def _until(self, trouble: Trouble, state: GateState) -> datetime:
         settings = self._settings
@@ -149,7 +181,8 @@ class Gate:
             reason=trouble.reason,
             detail=trouble.detail,
             until_at=until_at,
-            changed_at=self._clock.now(),
+            # A gate that was recovering has been closed since then.
+            changed_at=state.changed_at if state.position is Position.RECOVERING else self._clock.now(),
             closures=state.closures + (trouble.reason is not GateReason.THROTTLED),
             closed_by=trouble.row_key,
             etag=state.etag,
@@ -160,20 +193,23 @@ class Gate:
 
         The states before and after: the same object where there was nothing to change.
         """
-        with self._lock:
-            while True:
-                before = self._store.get_gate()
-                self._remember(before)
-                wanted = decide(before)
-                if wanted is None:
-                    return before, before
-                try:
-                    after = self._store.write_gate(wanted)
-                except (RowChanged, RowExists):
-                    continue
-                self._remember(after)
-                return before, after
+        while True:
+            before = self._read()
+            wanted = decide(before)
+            if wanted is None:
+                return before, before
+            try:
+                after = self._store.write_gate(wanted)
+            except (RowChanged, RowExists):
+                continue
+            self._seen = (after, self._clock.monotonic())
+            return before, after
 
-    def _remember(self, state: GateState) -> None:
-        self._state = state
-        self._read_at = self._clock.monotonic()
+    def _read(self) -> GateState:
+        state = self._store.get_gate()
+        self._seen = (state, self._clock.monotonic())
+        return state
+
+    def _announce(self, event: str, before: GateState, after: GateState, **fields: object) -> None:
+        if before is not after:
+            emit(logging.INFO, event, reason=before.reason or after.reason, **fields)

@@ -90,6 +90,7 @@ class InFlightUpgrade:
     outcome_unknown: bool
     requested_at: datetime
     claimed_at: datetime
+    answered_ms_request_id: str | None = None
     submitted_at: datetime | None = None
     upgrade_id: str | None = None
     adopted: bool = False
@@ -97,7 +98,7 @@ class InFlightUpgrade:
     polls: int = 0
     refusals: int = 0
     refused_at: datetime | None = None
-    refusal_understood: bool = False
+    refused_code: str | None = None
     setbacks: int = 0
     unauthorized: bool = False
     recreated: bool = False

@@ -56,9 +56,12 @@ class PartnerCenterClient:
 
         `lease_ends`: `Clock.monotonic`; the call is not sent where it might last longer.
         """
-        answer = self._post(
-            "/v1/productupgrades", row, row.ms_request_id, not_after=lease_ends - self._timeouts.total_s
-        )
+        # The confirmation, too, ends with the lease: the tick's budget counts on it.
+        with transport.total_deadline(lease_ends - self._clock.monotonic()):
+            return self._create(row, not_after=lease_ends - self._timeouts.total_s)
+
+    def _create(self, row: InFlightUpgrade, *, not_after: float) -> CreatedUpgrade:
+        answer = self._post("/v1/productupgrades", row, row.ms_request_id, not_after=not_after)
         created = answers.created_upgrade_id(answer, self._host)
         if isinstance(created, str):
             return CreatedUpgrade(created)

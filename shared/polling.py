@@ -1,16 +1,19 @@
 """Step 5: one due row, and the status call that it waits for."""
 
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
 from shared import backoff, errors
 from shared.answers import CreatedUpgrade, UpgradeStatus
 from shared.events import about, emit
-from shared.models import InFlightUpgrade, Position, State, Status
-from shared.outcomes import adopt, create_again, defer_refused_status, set_back, wait_for_status
+from shared.models import GateState, InFlightUpgrade, State, Status
+from shared.outcomes import adopt, create_again, wait_for_status
 from shared.ports import Ports
+from shared.refusals import is_of_another_upgrade
 from shared.results import finish
+from shared.setbacks import code_of, defer, is_own_refusal, refused, set_back
 from shared.upgrades import check_and_submit, take
 
 
@@ -26,11 +29,9 @@ def touch(ports: Ports, row: InFlightUpgrade) -> frozenset[str]:
         return frozenset()
 
 
-def is_touchable(row: InFlightUpgrade, position: Position) -> bool:
-    """Whether PollUpgrade may touch the row at this position of the gate."""
-    if row.state is State.WITHDRAWN or position in (Position.OPEN, Position.RECOVERING):
-        return True
-    return position is Position.PAUSED and row.upgrade_id is not None
+def is_touchable(ports: Ports, row: InFlightUpgrade, gate: GateState) -> bool:
+    """Whether PollUpgrade may touch the row while the gate is like this."""
+    return row.state is State.WITHDRAWN or ports.gate.lets_through(gate, create=row.upgrade_id is None)
 
 
 def _touch(ports: Ports, row: InFlightUpgrade) -> frozenset[str]:
@@ -39,8 +40,7 @@ def _touch(ports: Ports, row: InFlightUpgrade) -> frozenset[str]:
         return frozenset({"finished"})
     if row.upgrade_id is None:
         lease = take(ports, row)
-        submitted = lease is not None and check_and_submit(ports, lease)
-        return frozenset({"submitted"}) if submitted else frozenset()
+        return check_and_submit(ports, lease) if lease else frozenset()
     return _poll(ports, row, row.upgrade_id)
 
 
@@ -52,16 +52,28 @@ def _poll(ports: Ports, row: InFlightUpgrade, upgrade_id: str) -> frozenset[str]
     except errors.NotSent as error:
         set_back(ports, row, error)
         return frozenset()
-    except errors.UpgradeNotFound as error:
-        return _not_found(ports, polled, error)
-    except (errors.RefusedForGood, errors.RefusedForNow) as error:
-        ports.gate.note_answer()
-        return _refused(ports, polled, error)
     except errors.CallFailed as error:
-        set_back(ports, polled, error)
-        return frozenset({"polled"})
-    ports.gate.note_answer()
+        return _not_answered(ports, polled, error)
+    ports.gate.evidence.note_answer(row)
     return _answered(ports, polled, status)
+
+
+def _not_answered(ports: Ports, row: InFlightUpgrade, error: errors.CallFailed) -> frozenset[str]:
+    match error:
+        case errors.UpgradeNotFound():
+            ports.gate.evidence.note_answer(row)
+            return _not_found(ports, row, error)
+        case errors.RefusedForNow() if is_of_another_upgrade(error.code):
+            ports.gate.evidence.note_answer(row)
+            return _ask_eligibility(ports, row, error)
+        case errors.RefusedForGood() | errors.RefusedForNow():
+            ports.gate.evidence.note_answer(row)
+            return _refused(ports, row, error)
+        case errors.Refused() if is_own_refusal(ports, row, error):
+            ports.gate.evidence.note_answer(row)
+            return _refused(ports, row, error)
+    set_back(ports, row, error)
+    return frozenset({"polled"})
 
 
 def _answered(ports: Ports, row: InFlightUpgrade, status: UpgradeStatus) -> frozenset[str]:
@@ -84,20 +96,25 @@ def _answered(ports: Ports, row: InFlightUpgrade, status: UpgradeStatus) -> froz
 
 
 def _refused(ports: Ports, row: InFlightUpgrade, error: errors.Refused) -> frozenset[str]:
+    """ "Not yet", with the delays of a refusal; past the deadline a refusal to tell."""
     if not _is_overdue(ports, row):
-        defer_refused_status(ports, row, error)
+        defer(ports, refused(ports, row, error))
         return frozenset({"polled"})
-    finish(ports, row, Status.TIMED_OUT, error_code=error.code or None, error_description=error.description or None)
+    finish(ports, row, Status.TIMED_OUT, error_code=code_of(error), error_description=error.description or None)
     return frozenset({"polled", "finished"})
 
 
 def _not_found(ports: Ports, row: InFlightUpgrade, error: errors.UpgradeNotFound) -> frozenset[str]:
-    """Young: not yet. Older: eligibility tells whether there is one; if not, create it again, once."""
-    ports.gate.note_answer()
+    """Young: not yet. Older: eligibility tells."""
     grace = timedelta(seconds=ports.settings.not_found_grace_s)
     if row.submitted_at is None or ports.clock.now() - row.submitted_at < grace:
         wait_for_status(ports, row, ports.settings.first_poll_s, "")
         return frozenset({"polled"})
+    return _ask_eligibility(ports, row, error)
+
+
+def _ask_eligibility(ports: Ports, row: InFlightUpgrade, error: errors.Refused) -> frozenset[str]:
+    """The upgrade that is in place is adopted; where there is none, it is created again, once."""
     try:
         in_place = ports.partner_center.get_eligibility(row).upgrade_id
     except errors.CallFailed as trouble:
@@ -107,12 +124,12 @@ def _not_found(ports: Ports, row: InFlightUpgrade, error: errors.UpgradeNotFound
         return _refused(ports, row, error)
     if in_place:
         adopt(ports, row, CreatedUpgrade(in_place, adopted=True))
-        return frozenset({"polled"})
-    if not row.recreated:
+    elif not row.recreated:
         create_again(ports, row, error)
-        return frozenset({"polled"})
-    finish(ports, row, Status.FAILED, error_code=error.code or "404", error_description=error.description or None)
-    return frozenset({"polled", "finished"})
+    else:
+        finish(ports, row, Status.FAILED, error_code=code_of(error), error_description=error.description or None)
+        return frozenset({"polled", "finished"})
+    return frozenset({"polled"})
 
 
 def _is_overdue(ports: Ports, row: InFlightUpgrade) -> bool:
@@ -125,8 +142,9 @@ def _move_failed(ports: Ports, row: InFlightUpgrade, error: Exception) -> None:
     settings = ports.settings
     delay_s = backoff.doubling_s(settings.retry_first_s, settings.retry_max_s, row.setbacks)
     next_attempt_at = ports.clock.now() + timedelta(seconds=backoff.spread_s(delay_s, ports.random()))
-    emit(logging.ERROR, "row.failed", **about(row), error_type=type(error).__name__, next_attempt_at=next_attempt_at)
-    try:
-        ports.store.update_in_flight(replace(row, next_attempt_at=next_attempt_at, setbacks=row.setbacks + 1))
-    except errors.StoreError:
-        return  # changed: whoever has it knows better (a lease of ours runs out); unavailable: the row stays due
+    moved = None
+    # Changed: whoever has it knows better, a lease of ours runs out. Unavailable: the row stays due.
+    with suppress(errors.StoreError):
+        failed = replace(row, next_attempt_at=next_attempt_at, setbacks=row.setbacks + 1)
+        moved = ports.store.update_in_flight(failed).next_attempt_at
+    emit(logging.ERROR, "row.failed", **about(row), error_type=type(error).__name__, next_attempt_at=moved)

@@ -55,3 +55,15 @@ TABLE = (
 )
 
 BY_CODE = {refusal.code: refusal for refusal in TABLE}
+
+
+def is_understood(code: str | None) -> bool:
+    """Whether a refusal with this code is a documented "try again later"."""
+    refusal = BY_CODE.get(code or "")
+    return refusal is not None and refusal.kind is Kind.FOR_NOW
+
+
+def is_of_another_upgrade(code: str) -> bool:
+    """Whether a status call was told that another upgrade is this customer's."""
+    refusal = BY_CODE.get(code)
+    return refusal is not None and refusal.kind is Kind.IN_PLACE

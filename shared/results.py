@@ -10,28 +10,27 @@ from shared.models import InFlightUpgrade, Status, UpgradeRequest, UpgradeResult
 from shared.ports import Ports
 
 
-def record(ports: Ports, result: UpgradeResult) -> bool:
-    """Writes a result, once: a verdict is never replaced, a `Duplicate` gives way to a verdict. False: it was there."""
+def record(ports: Ports, result: UpgradeResult) -> UpgradeResult:
+    """Writes a result once, and returns what is there now: a verdict is never replaced, a `Duplicate` by a verdict."""
     while True:
         try:
-            ports.store.insert_result(result)
+            return ports.store.insert_result(result)
         except RowExists:
             present = ports.store.get_result(result.customer_id, result.product_family, result.request_id)
-            if present is None:
-                continue
-            if present.is_verdict or not result.is_verdict:
-                return False
-            try:
-                ports.store.update_result(replace(result, etag=present.etag))
-            except RowChanged:
-                continue
-        return True
+        if present is None:
+            continue
+        if present.is_verdict or not result.is_verdict:
+            return present
+        try:
+            return ports.store.update_result(replace(result, etag=present.etag))
+        except RowChanged:
+            continue
 
 
 def finish(
     ports: Ports, row: InFlightUpgrade, status: Status, *, line_items_failed: int | None = None, **found: Any
-) -> None:
-    """First the result, then the row: a crash in between leaves a row that the next tick clears away."""
+) -> bool:
+    """First the result, then the row: a crash in between leaves a row that the next tick clears away. True: ended."""
     result = UpgradeResult(
         customer_id=row.customer_id,
         product_family=row.product_family,
@@ -42,16 +41,19 @@ def finish(
         submitted_at=row.submitted_at,
         finished_at=ports.clock.now(),
         correlation_id=row.correlation_id,
-        ms_request_id=row.ms_request_id if row.attempts else None,
+        # The last one that was sent: of a withdrawn row not the one that was meant for the next call.
+        ms_request_id=row.answered_ms_request_id if status is Status.CANCELLED else row.ms_request_id,
         upgrade_id=row.upgrade_id,
         adopted=row.adopted,
         attempts=row.attempts,
         polls=row.polls,
         **found,
     )
-    if record(ports, result):
+    if record(ports, result).status is status:
+        # Also where it was there already: whoever wrote it may have died before this line.
         _log_finished(row, result, line_items_failed)
     drop(ports, row)
+    return True
 
 
 def drop(ports: Ports, row: InFlightUpgrade) -> None:
@@ -78,7 +80,7 @@ def record_duplicate(ports: Ports, request: UpgradeRequest | InFlightUpgrade, of
         correlation_id=request.correlation_id,
         attempts=in_flight.attempts if in_flight else 0,
     )
-    if record(ports, result):
+    if record(ports, result).duplicate_of == of:
         emit(logging.INFO, "upgrade.duplicate", **about(request), duplicate_of=of)
 
 

@@ -8,19 +8,25 @@ from contextvars import copy_context
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from shared.errors import TokenRefused, TokenUnavailable
 from shared.events import emit
+from shared.gate import Trouble
 from shared.models import GateReason, GateState, InFlightUpgrade, Position, Reason, State
+from shared.pace import Pace
 from shared.polling import is_touchable, touch
 from shared.ports import Ports
 
 
 class Tokens(Protocol):
-    """What a tick wants of the credentials."""
+    """What a tick wants of the credentials. `sign_in`: names the one that the present token comes from."""
 
     @property
     def refresh_token_age_d(self) -> float | None: ...
-
+    @property
+    def sign_in(self) -> str | None: ...
+    def get_token(self) -> str: ...
     def drop_token(self) -> None: ...
+    def renew_if_due(self) -> None: ...
 
 
 class Poller:
@@ -29,8 +35,8 @@ class Poller:
     def __init__(self, ports: Ports, tokens: Tokens) -> None:
         self._ports = ports
         self._tokens = tokens
+        self._pace = Pace(ports.settings.max_parallel_calls)
         self._census_at: float | None = None
-        self._parallelism = ports.settings.max_parallel_calls
 
     def tick(self) -> None:
         """Works until nothing that it may touch is due, or its budget is used up; then logs the heartbeat.
@@ -38,9 +44,9 @@ class Poller:
         Raises:
             StoreUnavailable: the rows or the gate cannot be read; no heartbeat, so the alert fires.
         """
-        run = _Run(self._ports, self._tokens, self._parallelism)
+        run = _Run(self._ports, self._tokens, self._pace)
+        run.renew_token()
         run.work()
-        self._parallelism = run.parallelism
         emit(logging.INFO, "poll.tick", **run.heartbeat(), **self._census())
 
     def _census(self) -> dict[str, object]:
@@ -69,41 +75,56 @@ def census(ports: Ports, now: datetime) -> dict[str, object]:
 class _Run:
     """A single tick."""
 
-    def __init__(self, ports: Ports, tokens: Tokens, parallelism: int) -> None:
+    def __init__(self, ports: Ports, tokens: Tokens, pace: Pace) -> None:
         self._ports = ports
         self._tokens = tokens
+        self._pace = pace
         self._started = ports.clock.monotonic()
         self._ends = self._started + ports.settings.tick_budget_s
         self._touched: set[tuple[str, str]] = set()
         self._before: set[str] | None = None  # keys that were due at the look before
         self._done: Counter[str] = Counter()
-        self._due = 0
+        self._due: set[str] = set()
         self._left = 0
-        self.parallelism = parallelism
+        self._sign_in = tokens.sign_in
+
+    def renew_token(self) -> None:
+        """So that the refresh token's 90 days never run out, also when nothing is in flight."""
+        gate = self._ports.gate.look(fresh=True)
+        forbidden = gate.position is Position.CLOSED and gate.reason is GateReason.CREDENTIALS
+        if forbidden or (gate.position is Position.PAUSED and not self._ports.gate.is_past(gate)):
+            return
+        try:
+            self._tokens.renew_if_due()
+        except TokenRefused as error:
+            self._ports.gate.close(Trouble(GateReason.CREDENTIALS, error.code))
+        except TokenUnavailable as error:
+            emit(logging.WARNING, "auth.renewal_failed", detail=error.description)
 
     def work(self) -> None:
         with ThreadPoolExecutor(self._ports.settings.max_parallel_calls, thread_name_prefix="poll") as pool:
             while self._has_time():
                 gate = self._ports.gate.look(fresh=True)
                 rows = self._look_for_due(gate)
-                touchable = [row for row in rows if is_touchable(row, gate.position)]
+                gate = self._recover(gate, rows)
+                touchable = [row for row in rows if is_touchable(self._ports, row, gate)]
+                self._left = len(rows) - len(touchable)
                 if touchable:
-                    self._work_on(pool, touchable)
+                    self._left += self._work_on(pool, touchable)
                 elif not self._wait_for_gate(gate, rows):
                     break
-            self._left = len(self._list_due())
 
     def heartbeat(self) -> dict[str, object]:
         gate = self._ports.gate.look()
         return {
-            "due": self._due,
+            "due": len(self._due),
             "submitted": self._done["submitted"],
             "polled": self._done["polled"],
             "finished": self._done["finished"],
             "left": self._left,
             "gate": gate.position,
             "gate_reason": gate.reason,
-            "parallelism": self.parallelism,
+            "parallelism": self._pace.parallelism,
             "token_age_d": self._tokens.refresh_token_age_d,
             "duration_s": round(self._ports.clock.monotonic() - self._started, 3),
         }
@@ -111,22 +132,53 @@ class _Run:
     def _has_time(self) -> bool:
         return self._ports.clock.monotonic() < self._ends
 
-    def _list_due(self) -> list[InFlightUpgrade]:
-        """Oldest first, without those that this tick has touched in vain: they would be looked at for ever."""
-        rows = self._ports.store.list_due(self._ports.clock.now())
-        fresh = [row for row in rows if (row.key, row.etag) not in self._touched]
-        return sorted(fresh, key=lambda row: row.next_attempt_at)
-
     def _look_for_due(self, gate: GateState) -> list[InFlightUpgrade]:
-        rows = self._list_due()
-        keys = {row.key for row in rows}
-        self._due += len(keys - (self._before or set()))
-        worked_off = not keys if self._before is None else keys.isdisjoint(self._before)
-        if gate.position is Position.RECOVERING and worked_off:
-            self._ports.gate.open()
-            self.parallelism = self._ports.settings.max_parallel_calls
-        self._before = keys
+        """Oldest first; rows that were refused our access last, in case they alone are: they would stop the others.
+
+        Without those that this tick has touched in vain: they would be looked at for ever.
+        """
+        recovers = gate.position is not Position.OPEN
+        rows = self._ports.store.list_due(self._ports.clock.now())
+        rows = [row for row in rows if (row.key, row.etag) not in self._touched]
+        rows.sort(key=lambda row: (recovers and row.last_reason is Reason.CREDENTIALS, row.next_attempt_at))
+        self._due.update(row.key for row in rows)
         return rows
+
+    def _recover(self, gate: GateState, rows: list[InFlightUpgrade]) -> GateState:
+        """In `recovering`: proves by a token where no row can, opens when the backlog is worked off."""
+        keys = {row.key for row in rows}
+        before, self._before = self._before, keys
+        if gate.position is not Position.RECOVERING:
+            return gate
+        self._pace.recover(gate.etag)
+        evidence = self._ports.gate.evidence
+        if self._sign_in != self._tokens.sign_in:
+            self._sign_in = self._tokens.sign_in
+            evidence.forget()
+        if not evidence.suffices_to_open(gate) and self._is_for_the_token_to_prove(gate, rows):
+            self._probe_token()
+        worked_off = not keys if before is None else keys.isdisjoint(before)
+        if worked_off and evidence.suffices_to_open(gate):
+            self._ports.gate.open()
+            self._pace.open()
+        return self._ports.gate.look()
+
+    def _is_for_the_token_to_prove(self, gate: GateState, rows: list[InFlightUpgrade]) -> bool:
+        """Where the token exchange was what failed, or nothing is in flight; else a row has to, when it is due."""
+        if gate.closed_by is None:
+            return True
+        return not rows and next(iter(self._ports.store.list_in_flight()), None) is None
+
+    def _probe_token(self) -> None:
+        try:
+            self._tokens.get_token()
+        except TokenRefused as error:
+            self._ports.gate.close(Trouble(GateReason.CREDENTIALS, error.code))
+        except TokenUnavailable as error:
+            self._ports.gate.close(Trouble(GateReason.UNAVAILABLE, error.description))
+        else:
+            self._sign_in = self._tokens.sign_in
+            self._ports.gate.evidence.proved = True
 
     def _wait_for_gate(self, gate: GateState, rows: list[InFlightUpgrade]) -> bool:
         """Where the gate is closed: waits for its T if this run lasts that long. False: nothing to wait for."""
@@ -137,20 +189,19 @@ class _Run:
             if gate.reason is GateReason.CREDENTIALS:
                 self._tokens.drop_token()
             ports.gate.recover()
-            self.parallelism = 1
             return True
         assert gate.until_at
-        wait_s = (gate.until_at - ports.clock.now()).total_seconds()
+        wait_s = max(0.0, (gate.until_at - ports.clock.now()).total_seconds())
         if not rows or ports.clock.monotonic() + wait_s >= self._ends:
             return False
         ports.clock.sleep(min(wait_s, ports.settings.gate_cache_s))  # whoever mends the trouble moves T to now
         return True
 
-    def _work_on(self, pool: ThreadPoolExecutor, rows: list[InFlightUpgrade]) -> None:
-        """Touches the rows in their order, as many at once as the parallelism of the moment."""
+    def _work_on(self, pool: ThreadPoolExecutor, rows: list[InFlightUpgrade]) -> int:
+        """Touches the rows in their order, as many at once as the pace allows. How many were left."""
         waiting, running = deque(rows), set[Future[frozenset[str]]]()
         while running or (waiting and self._may_start(waiting[0])):
-            while waiting and len(running) < self.parallelism and self._may_start(waiting[0]):
+            while waiting and len(running) < self._pace.parallelism and self._may_start(waiting[0]):
                 row = waiting.popleft()
                 self._touched.add((row.key, row.etag))
                 # A context of its own: without it the platform would drop the log lines of the thread.
@@ -159,12 +210,12 @@ class _Run:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 self._done.update(future.result())
-                self._pace()
+                if self._may_go_on():
+                    self._pace.came_back()
+        return len(waiting)
 
     def _may_start(self, row: InFlightUpgrade) -> bool:
-        return self._has_time() and is_touchable(row, self._ports.gate.look().position)
+        return self._has_time() and is_touchable(self._ports, row, self._ports.gate.look())
 
-    def _pace(self) -> None:
-        """One more at once for each call that came back, while the gate lets any through."""
-        if self._ports.gate.look().position in (Position.OPEN, Position.RECOVERING):
-            self.parallelism = min(self._ports.settings.max_parallel_calls, self.parallelism + 1)
+    def _may_go_on(self) -> bool:
+        return self._ports.gate.look().position in (Position.OPEN, Position.RECOVERING)

@@ -80,7 +80,10 @@ class TableStore:
 
     def get_gate(self) -> GateState:
         entity = self._get(self._control, _GATE)
-        return from_entity(GateState, entity) if entity else GateState()
+        try:
+            return from_entity(GateState, entity) if entity else GateState()
+        except (TypeError, ValueError) as error:
+            raise StoreUnavailable("the gate's row makes no sense") from error
 
     def write_gate(self, state: GateState) -> GateState:
         values = columns(state)

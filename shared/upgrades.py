@@ -11,9 +11,10 @@ from shared import errors
 from shared.errors import RowChanged, RowExists, StoreUnavailable
 from shared.events import about, emit
 from shared.models import InFlightUpgrade, Position, Reason, State, Status, UpgradeRequest
-from shared.outcomes import created, log_deferred, not_created
+from shared.outcomes import created, not_created
 from shared.ports import Lease, Ports
-from shared.results import drop, record_duplicate
+from shared.results import drop, finish, record_duplicate
+from shared.setbacks import log_deferred
 
 
 def claim(ports: Ports, request: UpgradeRequest) -> Lease | None:
@@ -58,17 +59,38 @@ def take(ports: Ports, row: InFlightUpgrade) -> Lease | None:
     return Lease(taken, started + ports.settings.lease_s, unknown_before=row.outcome_unknown)
 
 
-def check_and_submit(ports: Ports, lease: Lease) -> bool:
-    """Steps 3 and 4. False: the results have answered the request already."""
+def check_and_submit(ports: Ports, lease: Lease) -> frozenset[str]:
+    """Steps 3 and 4. What was done: of `submitted`, `finished`; nothing where the results have answered the request."""
     if _is_answered(ports, lease.row):
-        return False
+        return frozenset()
     try:
         upgrade = ports.partner_center.create_upgrade(lease.row, lease_ends=lease.ends)
-    except errors.CallFailed as error:
+    except errors.NotSent as error:
         not_created(ports, lease, error)
-    else:
-        created(ports, lease, upgrade)
-    return True
+        return frozenset()
+    except errors.CallFailed as error:
+        return frozenset({"submitted", "finished"} if not_created(ports, lease, error) else {"submitted"})
+    created(ports, lease, upgrade)
+    return frozenset({"submitted"})
+
+
+def may_be_withdrawn(row: InFlightUpgrade) -> bool:
+    """Whether surely no create call of this row can be on its way, or have gone through."""
+    return row.upgrade_id is None and not row.outcome_unknown and row.state is not State.WITHDRAWN
+
+
+def withdraw(ports: Ports, row: InFlightUpgrade) -> bool:
+    """An operator takes a waiting request back. False: it is too late, or somebody was faster.
+
+    The mark alone keeps others from submitting; whoever finds it writes the result.
+    """
+    if not may_be_withdrawn(row):
+        return False
+    try:
+        marked = ports.store.update_in_flight(replace(row, state=State.WITHDRAWN, next_attempt_at=ports.clock.now()))
+    except RowChanged:
+        return False
+    return finish(ports, marked, Status.CANCELLED)
 
 
 def _gate_is_open(ports: Ports) -> bool:
@@ -104,6 +126,9 @@ def _is_settled(ports: Ports, request: UpgradeRequest) -> bool:
         return False
     if found.answers(request):
         return True
+    if found.state is State.WITHDRAWN:
+        finish(ports, found, Status.CANCELLED)
+        return False
     verdict = ports.store.get_result(found.customer_id, found.product_family, found.request_id)
     if verdict and verdict.is_verdict:
         drop(ports, found)

@@ -26,6 +26,7 @@ from shared.messages import Message, parse
 from shared.partner_center import PartnerCenterClient
 from shared.ports import Ports
 from shared.settings import Settings
+from shared.sign_in import SignIn
 from shared.tick import Poller
 from shared.upgrade_store import TableStore
 from shared.upgrades import claim, submit_claimed
@@ -102,7 +103,7 @@ def _build(settings: Settings, *, ca_file: str | None) -> App:
     store = TableStore(_tables(settings, identity, azure), settings.azure_call_deadline_s)
     gate = Gate(store, clock, settings, random.random)
     vault = KeyVault(_vault(settings, identity, azure), settings.azure_call_deadline_s)
-    tokens = Credentials(vault, session, clock, settings)
+    tokens = Credentials(vault, SignIn(session, settings), clock, settings)
     partner_center = PartnerCenterClient(
         session=session,
         tokens=tokens,

@@ -281,6 +281,32 @@ def request(request_id: str = "r1", *, customer_id: str = CUSTOMER, at: datetime
 
 
 @dataclass
+class FakeTokens:
+    """`tick.Tokens`. `error`: what an exchange ends with."""
+
+    error: errors.NotSent | None = None
+    sign_in: str | None = "version-1"
+    refresh_token_age_d: float | None = 1.5
+    exchanges: int = 0
+    renewals: int = 0
+    dropped: int = 0
+
+    def get_token(self) -> str:
+        self.exchanges += 1
+        if self.error:
+            raise self.error
+        return "token"
+
+    def drop_token(self) -> None:
+        self.dropped += 1
+
+    def renew_if_due(self) -> None:
+        self.renewals += 1
+        if self.error:
+            raise self.error
+
+
+@dataclass
 class World:
     """Everything that a use case needs, in memory."""
 

@@ -259,9 +259,14 @@ def test_what_is_no_code_names_no_refusal(code: object) -> None:
 
 
 def test_texts_are_cut_and_can_be_stored() -> None:
-    error = failure(answer(403, {"code": "x" * 9000, "description": "\ud800" + "ä" * 9000}))
-    assert len(error.code) == len(error.description) == answers.MAX_TEXT
+    error = failure(answer(403, {"code": 1, "description": "\ud800" + "ä" * 9000}))
+    assert len(error.description) == answers.MAX_TEXT
     assert error.description.startswith("?ä")
+
+
+@pytest.mark.parametrize("code", ["x" * 65, "a name: Contoso", "", None, True, 1.5, [], {"code": 1}])
+def test_a_code_that_is_no_number_or_word_is_a_text_and_not_kept(code: object) -> None:
+    assert failure(answer(403, {"code": code, "description": "no"})).code == ""
 
 
 def test_an_errors_own_text_never_quotes_the_services() -> None:

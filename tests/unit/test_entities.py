@@ -134,8 +134,9 @@ def test_columns_of_in_flight_rows_are_those_of_the_table() -> None:
     names = set(columns(in_flight(**{f.name: 1 for f in fields(InFlightUpgrade) if f.name != "etag"})))
     assert names == {
         *("customerId", "productFamily", "requestId", "state", "nextAttemptAt", "msRequestId", "correlationId"),
+        "answeredMsRequestId",
         *("outcomeUnknown", "requestedAt", "claimedAt", "submittedAt", "upgradeId", "adopted", "attempts", "polls"),
-        *("refusals", "refusedAt", "refusalUnderstood", "setbacks", "unauthorized", "recreated"),
+        *("refusals", "refusedAt", "refusedCode", "setbacks", "unauthorized", "recreated"),
         *("lastReason", "lastCode", "lastDescription"),
     }
 

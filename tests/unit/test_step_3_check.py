@@ -31,7 +31,7 @@ def _ended(world: World, request_id: str, status: Status) -> None:
 def _claim_and_check(world: World, request_id: str) -> bool:
     lease = claim(world.ports, request(request_id))
     assert lease
-    return check_and_submit(world.ports, lease)
+    return bool(check_and_submit(world.ports, lease))
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s is not Status.DUPLICATE])

@@ -12,15 +12,7 @@ from shared.errors import StoreUnavailable
 from shared.models import GateReason, GateState, InFlightUpgrade, Position, State, Status
 from shared.tick import Poller
 from shared.upgrades import claim
-from tests.fakes import NOON, FakePartnerCenter, InMemoryStore, World, request, settings
-
-
-class _Tokens:
-    dropped = 0
-    refresh_token_age_d = 1.5
-
-    def drop_token(self) -> None:
-        self.dropped += 1
+from tests.fakes import NOON, FakePartnerCenter, FakeTokens, InMemoryStore, World, request, settings
 
 
 def _deferred(world: World, count: int, *, first: int = 0) -> None:
@@ -32,7 +24,7 @@ def _deferred(world: World, count: int, *, first: int = 0) -> None:
 
 
 def _tick(world: World, poller: Poller | None = None) -> None:
-    (poller or Poller(world.ports, _Tokens())).tick()
+    (poller or Poller(world.ports, FakeTokens())).tick()
 
 
 def _heartbeat(caplog: pytest.LogCaptureFixture) -> dict[str, object]:
@@ -78,7 +70,7 @@ def test_the_heartbeat_says_what_was_done(caplog: pytest.LogCaptureFixture) -> N
 
 def test_the_census_is_taken_once_per_interval(caplog: pytest.LogCaptureFixture) -> None:
     world = World()
-    poller = Poller(world.ports, _Tokens())
+    poller = Poller(world.ports, FakeTokens())
     _tick(world, poller)
     _tick(world, poller)
     assert "in_flight" not in _heartbeat(caplog)
@@ -233,7 +225,7 @@ def test_recovering_from_credential_trouble_drops_the_token_first() -> None:
     world = World()
     _deferred(world, 1)
     _closed(world, 0, GateReason.CREDENTIALS)
-    tokens = _Tokens()
+    tokens = FakeTokens()
     Poller(world.ports, tokens).tick()
     assert tokens.dropped == 1
 

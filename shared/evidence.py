@@ -1,0 +1,48 @@
+"""What one process has learnt from the answers since the gate closed last: about the service, not about single rows."""
+
+from shared.models import GateReason, GateState, InFlightUpgrade
+
+# After these somebody has to find out first whether the trouble is over.
+_TO_BE_PROVED = (GateReason.CREDENTIALS, GateReason.UNAVAILABLE)
+
+
+class Evidence:
+    """Noted by all threads that call; a set more or less in a race changes nothing that lasts."""
+
+    UNKNOWN_OUTCOMES = 5  # of so many different rows in a row, with no answer in between, are an outage
+
+    def __init__(self) -> None:
+        self._unknown: set[str] = set()
+        self._let_through: set[bool] = set()  # kinds of call that were let through: a create call (True), another one
+        self._throttled_last = False
+        self.proved = False  # the service, or the sign-in, works again
+
+    def forget(self) -> None:
+        """The gate has closed, or the sign-in is another one."""
+        self._unknown.clear()
+        self._let_through.clear()
+        self.proved = False
+
+    def note_answer(self, row: InFlightUpgrade, *, reason: GateReason | None = None) -> None:
+        """The service answered. `reason`: what it answered, where it let nobody through."""
+        self._unknown.clear()
+        self._throttled_last = reason is GateReason.THROTTLED
+        if reason is None:
+            self._let_through.add(row.upgrade_id is None)
+            self.proved = True
+
+    def note_unknown(self, row: InFlightUpgrade) -> bool:
+        """An unknown outcome. True: it is an outage."""
+        self._unknown.add(row.key)
+        return len(self._unknown) >= self.UNKNOWN_OUTCOMES
+
+    def others_get_through(self, row: InFlightUpgrade) -> bool:
+        """Whether calls of this row's kind were let through since the gate closed."""
+        return (row.upgrade_id is None) in self._let_through
+
+    def is_alone_throttled(self, row: InFlightUpgrade) -> bool:
+        """Refused again and again while the call before it, another row's, was let through."""
+        return row.setbacks >= 2 and bool(self._let_through) and not self._throttled_last
+
+    def suffices_to_open(self, state: GateState) -> bool:
+        return self.proved or state.reason not in _TO_BE_PROVED
