@@ -4,7 +4,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from local.amqp.composites import decode_composite, encode_any
-from local.amqp.errors import FRAMING_ERROR, AmqpError
+from local.amqp.errors import FRAMING_ERROR, AmqpError, DecodeError
 
 AMQP_HEADER = b"AMQP\x00\x01\x00\x00"
 SASL_HEADER = b"AMQP\x03\x01\x00\x00"
@@ -59,6 +59,8 @@ class FrameReader:
         if data_offset * 4 == size:
             return Frame(kind, channel, None, b"")
         performative, end = decode_composite(frame, data_offset * 4)
+        if performative is None:  # an AMQP null would pass for an empty frame, which is a heartbeat
+            raise DecodeError("a frame holds a performative or nothing")
         return Frame(kind, channel, performative, frame[end:])
 
     def _take(self, size: int) -> bytes:

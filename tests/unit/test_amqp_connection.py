@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from local.amqp.connection import Connection
@@ -480,6 +480,7 @@ def test_what_is_out_of_place_closes_the_connection(peer: Peer, performative: ob
 
 
 @given(st.binary(min_size=1, max_size=300), st.booleans())
+@example(b"@", True)
 def test_garbage_closes_the_connection_or_waits_for_more_and_never_raises(garbage: bytes, framed: bool) -> None:
     peer = Peer().begun()
     if framed:
