@@ -24,10 +24,11 @@ from local.truth import key_of, violations
 from shared.errors import InvalidRequest, RowChanged
 from shared.messages import Message, parse
 from shared.models import State, Status, UpgradeRequest
+from shared.upgrades import may_be_withdrawn
 
 EXAMPLES = REPOSITORY / "examples"
 TIME_LIMIT_S = 150
-WIDE = 160  # columns that show every id whole
+WIDE = 184  # columns that show every id whole
 STYLES = {Status.COMPLETED: "green", Status.DUPLICATE: "dim", Status.PARTIALLY_COMPLETED: "yellow"}
 
 
@@ -94,8 +95,7 @@ def _counts(look: Look) -> str:
 def _withdraw(observer: Observer, look: Look, customers: set[str]) -> None:
     """What an operator does who wants a waiting request back: one conditional write."""
     for row in look.in_flight:
-        waits = row.upgrade_id is None and not row.outcome_unknown and row.state is not State.WITHDRAWN
-        if row.customer_id in customers and waits:
+        if row.customer_id in customers and may_be_withdrawn(row):
             try:
                 observer.store.update_in_flight(replace(row, state=State.WITHDRAWN, next_attempt_at=datetime.now(UTC)))
             except RowChanged:

@@ -158,6 +158,12 @@ def retry_after_s(header: str | None, now: datetime) -> float | None:
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
+def is_access_denied(answer: Answer) -> bool:
+    """Whether our own access is refused, by the code."""
+    refusal = BY_CODE.get(_error_code(answer.document() or {})) if answer.http_status >= 400 else None
+    return refusal is not None and refusal.kind is Kind.ACCESS
+
+
 def throttled(answer: Answer, now: datetime) -> errors.Throttled:
     """A 429, whose body may be the gateway's."""
     document = answer.document() or {}

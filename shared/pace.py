@@ -1,28 +1,74 @@
-"""How many calls PollUpgrade makes at once: additive increase, multiplicative decrease (Chiu and Jain, 1989)."""
+"""How many calls PollUpgrade makes at once, and how many a second.
+
+After trouble one call finds out, then each round that comes back adds one (additive increase, multiplicative decrease:
+Chiu and Jain, 1989). A limit counts calls per time, so parallelism alone would run into it again and again: from one
+throttled stretch to the next the calls that were let through show what the limit is, and a rate just below it, which
+grows slowly until the limit says no, wastes least.
+"""
+
+from shared.clock import Clock
+
+_BELOW = 0.98  # of what was let through
+_DECREASE = 0.85
+_CATCH_UP = 3  # calls
+_GROWTH = 1.0015  # with each call, whatever the limit's scale is: the limit says no about once in fifty calls
 
 
 class Pace:
-    """Starts a recovery with one call; each round that comes back adds one, each refusal of the limit halves."""
+    """`ceiling`: calls at once. Used by one thread."""
 
-    def __init__(self, ceiling: int) -> None:
+    def __init__(self, ceiling: int, clock: Clock) -> None:
         self._ceiling = ceiling
+        self._clock = clock
         self._level = float(ceiling)
         self._recovery: str | None = None
+        self._stretch_began: float | None = None  # at the last recovery from throttling
+        self._passed = 0  # calls since then
+        self._rate: float | None = None  # calls a second
+        self._next_at = 0.0
 
     @property
     def parallelism(self) -> int:
         return int(self._level)
 
-    def recover(self, recovery: str) -> None:
+    def recover(self, recovery: str, *, throttled: bool) -> None:
         """A recovery, named so that the same one begins only once, has to find out what is let through."""
-        if recovery != self._recovery:
-            self._recovery = recovery
-            self._level = 1.0
+        if recovery == self._recovery:
+            return
+        self._recovery = recovery
+        self._level = 1.0
+        if throttled:
+            self._learn()
 
     def open(self) -> None:
-        """Nothing waits any more: what comes is new."""
+        """Nothing waits any more."""
         self._level = float(self._ceiling)
+        self._stretch_began = None
+
+    def wait_s(self) -> float:
+        """Seconds until the next call may start."""
+        return max(0.0, self._next_at - self._clock.monotonic()) if self._rate else 0.0
+
+    def started(self) -> None:
+        """A call has started now."""
+        if self._rate:
+            self._rate *= _GROWTH
+            # Time that was lost (a slow look at the table) is made up for, but by no more than a few calls at once.
+            earliest = self._clock.monotonic() - _CATCH_UP / self._rate
+            self._next_at = max(self._next_at, earliest) + 1 / self._rate
 
     def came_back(self) -> None:
-        """One call of the round; as many as there are at once make a round."""
-        self._level = min(float(self._ceiling), self._level + 1 / self._level)
+        """A call was let through. Where the rate is known it is the limit, not the calls at once."""
+        self._passed += 1
+        self._level = self._ceiling if self._rate else min(float(self._ceiling), self._level + 1 / self._level)
+
+    def _learn(self) -> None:
+        now = self._clock.monotonic()
+        if self._stretch_began is not None and now > self._stretch_began:
+            if self._passed > 1:
+                passed_per_s = self._passed / (now - self._stretch_began)
+                # The average of a stretch that began slowly is too low, the rate that met the limit is too high.
+                self._rate = max(_BELOW * passed_per_s, _DECREASE * (self._rate or 0.0))
+            elif self._rate:
+                self._rate *= _DECREASE
+        self._stretch_began, self._passed, self._next_at = now, 0, now

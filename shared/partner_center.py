@@ -4,6 +4,7 @@ Source: "Create a product upgrade entity", "Get the status of a product upgrade"
 and "Partner Center REST headers" in Microsoft's Partner Center developer documentation.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ import requests
 from shared import answers, errors, transport
 from shared.answers import Answer, CreatedUpgrade, Eligibility, InPlace, UpgradeStatus
 from shared.clock import Clock
+from shared.events import about, emit
 from shared.models import InFlightUpgrade
 
 APPLICATION = "product-upgrades"
@@ -50,6 +52,7 @@ class PartnerCenterClient:
         self._timeouts = timeouts
         self._clock = clock
         self._new_id = new_id
+        self._validated: str | None = None  # the token whose sign-in the service was asked about
 
     def create_upgrade(self, row: InFlightUpgrade, *, lease_ends: float) -> CreatedUpgrade:
         """`POST /v1/productupgrades` with the row's own MS-RequestId, and the confirmation where the id is in doubt.
@@ -106,6 +109,23 @@ class PartnerCenterClient:
         token = self._tokens.get_token()
         if not_after is not None and self._clock.monotonic() > not_after:
             raise errors.LeaseTooShort
+        body = {"customerId": row.customer_id, "productFamily": row.product_family}
+        try:
+            response = transport.send(
+                self._session, "POST", self._base_url + path,
+                timeouts=self._timeouts, max_bytes=_MAX_BYTES,
+                headers=self._headers(token, row, ms_request_id), json=body,
+            )  # fmt: skip
+        except requests.RequestException as error:
+            self._log_failed(path, row, ms_request_id, error_type=type(error).__name__)
+            raise errors.OutcomeUnknown(type(error).__name__) from None
+        answer = Answer(response.status_code, response.headers, response.content)
+        self._note(path, row, ms_request_id, token, answer)
+        if answer.http_status == 429:
+            raise answers.throttled(answer, self._clock.now())
+        return answer
+
+    def _headers(self, token: str, row: InFlightUpgrade, ms_request_id: str) -> dict[str, str]:
         headers = {
             "Authorization": f"Bearer {token}",
             "Accept": "application/json",
@@ -115,17 +135,32 @@ class PartnerCenterClient:
             "X-Locale": "en-US",
             "MS-PartnerCenter-Application": APPLICATION,
         }
-        body = {"customerId": row.customer_id, "productFamily": row.product_family}
-        try:
-            response = transport.send(
-                self._session, "POST", self._base_url + path,
-                timeouts=self._timeouts, max_bytes=_MAX_BYTES, headers=headers, json=body,
-            )  # fmt: skip
-        except requests.RequestException as error:
-            raise errors.OutcomeUnknown(type(error).__name__) from None
-        answer = Answer(response.status_code, response.headers, response.content)
-        if answer.http_status == 429:
-            raise answers.throttled(answer, self._clock.now())
-        if answer.http_status == 401:
+        return headers if token == self._validated else headers | {"ValidateMfa": "true"}
+
+    def _note(self, path: str, row: InFlightUpgrade, ms_request_id: str, token: str, answer: Answer) -> None:
+        """What an answer says besides what was asked for: of the token, and for the vendor's support."""
+        if answer.http_status == 401 or answers.is_access_denied(answer):
             self._tokens.drop_token(token)
-        return answer
+        compliant = answer.headers.get("isMfaCompliant", "").lower()
+        if compliant and token != self._validated:
+            self._validated = token
+            if compliant == "false":
+                emit(logging.ERROR, "auth.consent_required", oauth_error="not_mfa_compliant")
+        if answer.http_status >= 300:
+            self._log_failed(
+                path, row, ms_request_id,
+                http_status=answer.http_status,
+                ms_cv=answer.headers.get("MS-CV"),
+                ms_server_id=answer.headers.get("MS-ServerId"),
+            )  # fmt: skip
+
+    def _log_failed(self, path: str, row: InFlightUpgrade, ms_request_id: str, **found: object) -> None:
+        kind = path.rsplit("/", 1)[-1].lower()
+        emit(
+            logging.INFO,
+            "call.failed",
+            **about(row),
+            call="create" if kind == "productupgrades" else kind,
+            ms_request_id=ms_request_id,
+            **found,
+        )

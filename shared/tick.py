@@ -35,7 +35,7 @@ class Poller:
     def __init__(self, ports: Ports, tokens: Tokens) -> None:
         self._ports = ports
         self._tokens = tokens
-        self._pace = Pace(ports.settings.max_parallel_calls)
+        self._pace = Pace(ports.settings.max_parallel_calls, ports.clock)
         self._census_at: float | None = None
 
     def tick(self) -> None:
@@ -150,7 +150,7 @@ class _Run:
         before, self._before = self._before, keys
         if gate.position is not Position.RECOVERING:
             return gate
-        self._pace.recover(gate.etag)
+        self._pace.recover(gate.etag, throttled=gate.reason is GateReason.THROTTLED)
         evidence = self._ports.gate.evidence
         if self._sign_in != self._tokens.sign_in:
             self._sign_in = self._tokens.sign_in
@@ -202,20 +202,29 @@ class _Run:
         waiting, running = deque(rows), set[Future[frozenset[str]]]()
         while running or (waiting and self._may_start(waiting[0])):
             while waiting and len(running) < self._pace.parallelism and self._may_start(waiting[0]):
-                row = waiting.popleft()
-                self._touched.add((row.key, row.etag))
-                # A context of its own: without it the platform would drop the log lines of the thread.
-                call: Callable[..., frozenset[str]] = copy_context().run
-                running.add(pool.submit(call, touch, self._ports, row))
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                self._done.update(future.result())
-                if self._may_go_on():
-                    self._pace.came_back()
+                if self._pace.wait_s():
+                    break
+                running.add(self._start(pool, waiting.popleft()))
+            if running:
+                wait_s = self._pace.wait_s() if waiting and len(running) < self._pace.parallelism else 0.0
+                done, running = wait(running, timeout=wait_s or None, return_when=FIRST_COMPLETED)
+                self._note(done)
+            elif waiting:
+                self._ports.clock.sleep(self._pace.wait_s())
         return len(waiting)
+
+    def _start(self, pool: ThreadPoolExecutor, row: InFlightUpgrade) -> Future[frozenset[str]]:
+        self._touched.add((row.key, row.etag))
+        self._pace.started()
+        # A context of its own: without it the platform would drop the log lines of the thread.
+        call: Callable[..., frozenset[str]] = copy_context().run
+        return pool.submit(call, touch, self._ports, row)
+
+    def _note(self, done: set[Future[frozenset[str]]]) -> None:
+        for future in done:
+            self._done.update(future.result())
+            if self._ports.gate.look().position in (Position.OPEN, Position.RECOVERING):
+                self._pace.came_back()
 
     def _may_start(self, row: InFlightUpgrade) -> bool:
         return self._has_time() and is_touchable(self._ports, row, self._ports.gate.look())
-
-    def _may_go_on(self) -> bool:
-        return self._ports.gate.look().position in (Position.OPEN, Position.RECOVERING)
