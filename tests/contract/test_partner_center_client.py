@@ -1,6 +1,7 @@
 """The three calls against the fake Partner Center, over a socket: one call, and what the client makes of it."""
 
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -250,7 +251,9 @@ def test_a_refusal_is_told_by_its_kind(
     error = partner.refused(row)
     assert (type(error), error.code, error.http_status) == (kind, code, http_status)
     assert (partner.kinds(row), partner.upgrade_ids(row)) == (["create"], [])
-    assert partner.tokens.dropped == ([partner.tokens.token] if http_status == 401 else [])
+    # A token made before a role was granted, or a consent given, must not be kept.
+    dropped = kind in (errors.Unauthorized, errors.AccessDenied)
+    assert partner.tokens.dropped == ([partner.tokens.token] if dropped else [])
 
 
 @pytest.mark.parametrize(
@@ -486,3 +489,30 @@ def test_eligibility_names_an_upgrade_that_is_in_place_and_no_failed_one(partner
     refused = partner.client.get_eligibility(partner.row("suspended"))
     assert (refused.is_eligible, refused.upgrade_id) == (False, None)
     assert refused.reason
+
+
+# What is noted besides
+
+
+def test_a_call_that_fails_is_logged_with_what_a_support_case_asks_for(
+    partner: Partner, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    row = partner.row("suspended")
+    partner.refused(row)
+    (line,) = [r.getMessage() for r in caplog.records if r.getMessage().startswith("call.failed ")]
+    logged = json.loads(line.removeprefix("call.failed "))
+    assert (logged["call"], logged["http_status"]) == ("create", 403)
+    assert (logged["ms_request_id"], logged["correlation_id"]) == (row.ms_request_id, row.correlation_id)
+    assert logged["ms_cv"]
+    assert logged["ms_server_id"]
+
+
+def test_the_confirmation_ends_with_the_lease(partner: Partner) -> None:
+    no_location = {"do": "slow", "seconds": 0.25, "then": {"do": "location", "value": None}}
+    row = partner.row({"create": [no_location], "eligibility": [{"do": "drip"}]})
+    began = time.monotonic()
+    with pytest.raises(errors.OutcomeUnknown):
+        partner.create(row, lease_s=TIMEOUTS.total_s + 0.05)
+    assert time.monotonic() - began < 0.25 + TIMEOUTS.total_s - 0.05
+    assert partner.kinds(row) == ["create", "eligibility"]

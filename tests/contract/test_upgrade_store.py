@@ -103,7 +103,8 @@ def test_a_row_comes_back_as_it_was_inserted(store: Store, customer_id: str) -> 
         attempts=3,
         polls=2**31 - 1,
         refusals=1,
-        refusal_understood=True,
+        refused_code="900130",
+        answered_ms_request_id="cccccccc-0000-4000-8000-000000000000",
         setbacks=4,
         unauthorized=True,
         recreated=True,
@@ -589,3 +590,10 @@ def test_the_sdks_own_retries_do_not_sleep_past_the_deadline(
     with pytest.raises(StoreUnavailable):
         TableStore(open_table, 0.3).get_gate()
     assert time.monotonic() - began < 0.5
+
+
+def test_a_gate_that_somebody_has_spoilt_cannot_be_read(table_store: TableStore, tables: TableServiceClient) -> None:
+    spoilt = {"PartitionKey": "gate", "RowKey": "partner-center", "position": "ajar"}
+    tables.get_table_client(CONTROL).upsert_entity(spoilt)
+    with pytest.raises(StoreUnavailable):
+        table_store.get_gate()

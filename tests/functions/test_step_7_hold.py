@@ -103,7 +103,12 @@ def test_a_body_that_is_no_request_is_not_held(deliver: Invoke) -> None:
     assert time.monotonic() - began < HOLD_S
 
 
-@pytest.mark.parametrize(("setting", "hold_s"), [("", 200), ("soon", 200), ("0.5", 0.5)])
-def test_a_hold_that_is_no_number_is_the_default(setting: str, hold_s: float, app_settings: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("setting", "hold_s"),
+    [("", 200), ("soon", 200), ("0.5", 0.5), ("nan", 200), ("inf", 200), ("-1", 200), ("0", 200), ("1e12", 200)],
+)
+def test_a_hold_that_is_no_time_below_the_lock_renewal_is_the_default(
+    setting: str, hold_s: float, app_settings: pytest.MonkeyPatch
+) -> None:
     app_settings.setenv("STORAGE_HOLD_S", setting)
     assert CreateUpgrade._hold_s() == hold_s

@@ -264,6 +264,12 @@ def test_texts_are_cut_and_can_be_stored() -> None:
     assert error.description.startswith("?ä")
 
 
+def test_the_id_that_eligibility_names_is_in_lower_case() -> None:
+    body = json.dumps({"isEligible": False, "upgradeId": "ABCDEF12-0000-4000-8000-000000000000"}).encode()
+    found = answers.eligibility(Answer(200, {}, body))
+    assert found.upgrade_id == "abcdef12-0000-4000-8000-000000000000"
+
+
 @pytest.mark.parametrize("code", ["x" * 65, "a name: Contoso", "", None, True, 1.5, [], {"code": 1}])
 def test_a_code_that_is_no_number_or_word_is_a_text_and_not_kept(code: object) -> None:
     assert failure(answer(403, {"code": code, "description": "no"})).code == ""

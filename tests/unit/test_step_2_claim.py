@@ -93,6 +93,16 @@ def test_a_row_whose_request_has_only_a_duplicate_is_no_leftover() -> None:
     assert world.result("r3").duplicate_of == "r2"
 
 
+def test_a_withdrawn_row_in_the_way_is_ended_as_cancelled_and_the_other_request_is_claimed() -> None:
+    world = World()
+    world.store.write_gate(GateState(position=Position.PAUSED))
+    claim(world.ports, request("r1"))
+    world.store.update_in_flight(replace(world.row, state=State.WITHDRAWN))
+    claim(world.ports, request("r2"))
+    assert world.result("r1").status is Status.CANCELLED
+    assert world.row.request_id == "r2"
+
+
 class _GoneAtOnce(InMemoryStore):
     """The row that was in the way is deleted between the conflict and the look at it."""
 

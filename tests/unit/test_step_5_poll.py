@@ -1,5 +1,6 @@
 """Step 5: what PollUpgrade does with one due row."""
 
+import logging
 from dataclasses import replace
 from datetime import timedelta
 
@@ -7,9 +8,9 @@ import pytest
 
 from shared import errors
 from shared.answers import UpgradeStatus
-from shared.models import GateReason, InFlightUpgrade, Position, Reason, State, Status
+from shared.models import GateReason, GateState, InFlightUpgrade, Position, Reason, State, Status, UpgradeResult
 from shared.polling import touch
-from shared.upgrades import claim, submit_claimed
+from shared.upgrades import claim, submit_claimed, withdraw
 from tests.fakes import Fate, InMemoryStore, World, request
 
 NOT_FOUND = errors.UpgradeNotFound("no upgrade request found", code="900106", http_status=404)
@@ -255,3 +256,65 @@ def test_a_crash_between_result_and_delete_is_cleared_by_the_next_tick_and_write
     _poll(world)
     assert world.result() == before
     assert not world.store.in_flight
+
+
+def test_a_result_whose_answer_was_lost_is_still_logged_as_finished(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    world = World(store=_AnswerLost())
+    lease = claim(world.ports, request())
+    assert lease
+    submit_claimed(world.ports, lease)
+    world.partner_center.upgrades[0].status = "Completed"
+    assert _poll(world) == frozenset()
+    assert world.store.results
+    assert "upgrade.finished" not in caplog.text
+    _poll(world)
+    assert caplog.text.count("upgrade.finished") == 1
+
+
+class _AnswerLost(InMemoryStore):
+    """The first result is written, and nobody hears of it."""
+
+    def insert_result(self, result: UpgradeResult) -> UpgradeResult:
+        written = super().insert_result(result)
+        if len(self.results) == 1 and not getattr(self, "lost", False):
+            self.lost = True
+            raise errors.StoreUnavailable
+        return written
+
+
+def test_a_row_that_somebody_else_has_taken_is_not_said_to_have_moved(caplog: pytest.LogCaptureFixture) -> None:
+    world = _in_progress()
+    seen = world.row
+    world.store.update_in_flight(replace(world.row, setbacks=3))
+    broken = world.new_ports(partner_center=_RaisesOnStatus(world))  # type: ignore[arg-type]
+    touch(broken, seen)
+    assert "row.failed" in caplog.text
+    assert "next_attempt_at" not in caplog.text
+
+
+def test_a_withdrawn_result_carries_the_last_ms_request_id_that_was_sent() -> None:
+    world = World()
+    world.partner_center.create_fates.append(errors.Throttled(retry_after_s=1))
+    lease = claim(world.ports, request())
+    assert lease
+    submit_claimed(world.ports, lease)
+    assert withdraw(world.ports, world.row)
+    assert world.result().ms_request_id == world.partner_center.creates[0].ms_request_id
+
+
+def test_a_row_whose_create_call_may_be_on_its_way_cannot_be_withdrawn() -> None:
+    world = World()
+    claim(world.ports, request())
+    assert not withdraw(world.ports, world.row)
+    assert not world.store.results
+
+
+def test_a_withdrawal_that_loses_the_row_changes_nothing() -> None:
+    world = World()
+    world.store.write_gate(GateState(position=Position.PAUSED))
+    claim(world.ports, request())
+    seen = world.row
+    taken = world.store.update_in_flight(replace(seen, outcome_unknown=True))
+    assert not withdraw(world.ports, seen)
+    assert world.row == taken

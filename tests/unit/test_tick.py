@@ -276,3 +276,60 @@ def test_a_withdrawn_row_is_ended_at_any_position_of_the_gate(position: Position
     world.store.write_gate(GateState(position=position, until_at=until_at, changed_at=NOON))
     _tick(world)
     assert world.result().status is Status.CANCELLED
+
+
+def test_in_a_pause_with_trouble_nobody_calls_or_asks_for_a_token_until_its_time() -> None:
+    world = World()
+    _deferred(world, 1)
+    due = replace(world.row, state=State.IN_PROGRESS, upgrade_id="u", submitted_at=NOON, next_attempt_at=NOON)
+    world.store.update_in_flight(due)
+    until_at = world.clock.now() + timedelta(seconds=600)
+    world.store.write_gate(GateState(position=Position.PAUSED, reason=GateReason.OPERATOR, until_at=until_at))
+    tokens = FakeTokens()
+    _tick(world, Poller(world.ports, tokens))
+    assert not world.partner_center.statuses
+    assert tokens.renewals == tokens.exchanges == 0
+    world.clock.advance(601)
+    _tick(world, Poller(world.ports, tokens))
+    assert world.partner_center.statuses == ["u"]
+
+
+def test_trouble_of_a_status_call_in_a_pause_does_not_loop() -> None:
+    world = World()
+    _deferred(world, 1)
+    due = replace(world.row, state=State.IN_PROGRESS, upgrade_id="u", submitted_at=NOON, next_attempt_at=NOON)
+    world.store.update_in_flight(due)
+    world.store.write_gate(GateState(position=Position.PAUSED, reason=GateReason.OPERATOR))
+    world.partner_center.status_fates.extend([errors.TokenRefused("no", code="invalid_grant")] * 100)
+    _tick(world)
+    assert len(world.partner_center.status_fates) == 99
+    assert world.store.gate.position is Position.PAUSED
+    assert world.store.gate.detail == "invalid_grant"
+
+
+def test_a_new_process_that_meets_a_recovery_begins_with_one_call() -> None:
+    world = World(settings=settings(max_parallel_calls=8))
+    _deferred(world, 30)
+    world.store.write_gate(GateState(position=Position.RECOVERING, reason=GateReason.THROTTLED, changed_at=NOON))
+    world.partner_center = _CountsAtOnce(world)
+    world.ports = world.new_ports()
+    _tick(world)
+    assert len(world.partner_center.creates) == 30
+
+
+def test_a_scheduled_renewal_is_tried_in_every_tick_but_not_while_credentials_are_wrong() -> None:
+    world = World()
+    tokens = FakeTokens()
+    _tick(world, Poller(world.ports, tokens))
+    assert tokens.renewals == 1
+    _closed(world, 10_000, GateReason.CREDENTIALS)
+    _tick(world, Poller(world.ports, tokens))
+    assert tokens.renewals == 1
+
+
+def test_a_renewal_that_is_refused_closes_the_gate_although_nothing_is_in_flight() -> None:
+    world = World()
+    _tick(world, Poller(world.ports, FakeTokens(error=errors.TokenRefused("no", code="invalid_grant"))))
+    assert world.store.gate.position is Position.CLOSED
+    assert world.store.gate.reason is GateReason.CREDENTIALS
+    assert world.store.gate.closed_by is None
