@@ -68,7 +68,9 @@ class Credentials:
         self._lock = threading.Lock()
         self._token: _Token | None = None
         self._renewals = SingleFlight[_Token]()
+        self._sign_in: str | None = None
         self._refresh_version: Version | None = None
+        self._overwrote: Version | None = None  # until no person's version can lie below our write
         self._renew_again_at = 0.0  # Clock.monotonic
 
     def get_token(self) -> str:
@@ -106,7 +108,7 @@ class Credentials:
     @property
     def sign_in(self) -> str | None:
         """Names the version of the refresh token that the latest exchange started from."""
-        return self._refresh_version.id if self._refresh_version else None
+        return self._sign_in
 
     @property
     def refresh_token_age_d(self) -> float | None:
@@ -118,6 +120,7 @@ class Credentials:
     def _renewed(self) -> _Token:
         secrets, tokens = self._acquire()
         self._refresh_version = secrets.refresh.version
+        self._sign_in = secrets.refresh.version.id
         if tokens.amr is not None and "mfa" not in tokens.amr:
             emit(logging.ERROR, "auth.consent_required", oauth_error="no_mfa", secret_age_d=self.refresh_token_age_d)
         emit(logging.INFO, "auth.renewed", secret_age_d=self.refresh_token_age_d)
@@ -146,9 +149,12 @@ class Credentials:
             raise
 
     def _read(self) -> _Secrets:
-        settings = self._settings
-        client = self._vault.get_secret(settings.client_certificate_name or settings.client_secret_name)
-        return _Secrets(client, self._vault.get_secret(settings.refresh_token_secret_name))
+        client = self._vault.get_secret(self._client_name)
+        return _Secrets(client, self._vault.get_secret(self._settings.refresh_token_secret_name))
+
+    @property
+    def _client_name(self) -> str:
+        return self._settings.client_certificate_name or self._settings.client_secret_name
 
     def _read_again(self) -> _Secrets | None:
         """None where that fails, too: then the first refusal is what there is to say."""
@@ -166,31 +172,43 @@ class Credentials:
 
     def _write_back(self, used: Secret, new_value: str | None) -> None:
         """Keeps the new refresh token: once per interval, and only over the version that it came from."""
-        if not self._is_due(used.version) or new_value is None or new_value == used.value:
-            return
-        name = self._settings.refresh_token_secret_name
         try:
-            if self._vault.get_secret(name).version == used.version:
-                self._vault.set_secret(name, new_value)
-                self._put_persons_on_top(name, used.version)
-                self._refresh_version = self._vault.get_secret(name).version
+            self._put_persons_on_top()  # where that failed the last time
+            if new_value in (None, used.value) or not self._is_due(used.version):
+                return
+            self._overwrite(used.version, str(new_value))
         except CallFailed as error:
             emit(logging.WARNING, "auth.write_back_failed", error_type=type(error).__name__)
 
-    def _put_persons_on_top(self, name: str, used: Version) -> None:
-        """The vault has no conditional write: what a person has put there since `used` is written again on top."""
-        restored: Version | None = None
+    def _overwrite(self, used: Version, new_value: str) -> None:
+        name = self._settings.refresh_token_secret_name
+        if self._vault.get_secret(name).version != used:
+            return
+        self._overwrote = used  # before the write: where it fails, it may have come through
+        self._vault.set_secret(name, new_value)
+        self._put_persons_on_top()
+        self._refresh_version = self._vault.get_secret(name).version
+
+    def _put_persons_on_top(self) -> None:
+        """The vault has no conditional write: what a person put there since `_overwrote` is written again on top."""
+        if self._overwrote is None:
+            return
+        name, since = self._settings.refresh_token_secret_name, self._overwrote.created_at
+        seen: set[str] = set()
         while True:
-            since = [v for v in self._vault.list_versions(name) if not v.by_app and v.created_at > used.created_at]
-            newest = max(since, key=lambda version: (version.created_at, version.id), default=None)
-            if newest is None or newest == restored:
-                return
+            by_person = [v for v in self._vault.list_versions(name) if not v.by_app and v.created_at > since]
+            # Within one second the one that was not there before is the newer one.
+            newest = max(by_person, key=lambda v: (v.created_at, v.id not in seen), default=None)
+            if newest is None or newest.id in seen:
+                break
             self._vault.set_secret(name, self._vault.get_secret(name, newest.id).value)
-            restored = newest
+            seen |= {version.id for version in by_person}
+        self._overwrote = None
 
     def _log_refused(self, error: TokenRefused, secrets: _Secrets | None) -> None:
         kind = kind_of(error.code, error.aadsts)
-        event = "auth.credential_invalid" if kind is Kind.CLIENT else "auth.consent_required"
+        at_client = kind is Kind.CLIENT or error.code == f"secret:{self._client_name}"
+        event = "auth.credential_invalid" if at_client else "auth.consent_required"
         age_d = None
         if secrets:
             age_d = round((self._clock.now() - secrets.refresh.version.created_at) / timedelta(days=1), 2)

@@ -7,13 +7,14 @@ authorization error codes" (Microsoft identity platform).
 import base64
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
 import msal
 import requests
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -53,6 +54,7 @@ BY_ERROR = {
     "invalid_grant": Kind.CONSENT,
     "interaction_required": Kind.CONSENT,
     "invalid_client": Kind.CLIENT,
+    "invalid_certificate": Kind.CLIENT,  # our own word, see `certificate`
     "unauthorized_client": Kind.CLIENT,
     "temporarily_unavailable": Kind.LATER,
     "server_error": Kind.LATER,
@@ -69,8 +71,8 @@ def kind_of(error: str, aadsts: int | None) -> Kind:
 class Tokens:
     """What an exchange returns. `amr`: how the person signed in, None where the access token does not show it."""
 
-    access_token: str
-    refresh_token: str | None
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
     lifetime_s: float
     amr: tuple[str, ...] | None
 
@@ -101,8 +103,9 @@ class SignIn:
             )
             scope = f"{settings.partner_center_resource}/user_impersonation"
             answer = app.acquire_token_by_refresh_token(refresh_token, scopes=[scope])
-            if "access_token" in answer:
-                return _tokens(answer)
+            token = answer.get("access_token")
+            if token and isinstance(token, str):
+                return _tokens(answer, token)
         except Exception as error:  # noqa: BLE001  whatever MSAL makes of an odd answer is no token
             raise TokenUnavailable(type(error).__name__) from None
         raise _refusal(answer)
@@ -112,12 +115,14 @@ def certificate(value: str) -> dict[str, str]:
     """A Key Vault certificate with its key, as the secrets API gives it (base64 PKCS#12, or PEM), in MSAL's form.
 
     Raises:
-        TokenRefused: it is neither.
+        TokenRefused: it is neither, or has no RSA key.
     """
     try:
         key, leaf = _from_pem(value) if "-----BEGIN" in value else _from_pkcs12(value)
-    except (ValueError, TypeError):
-        raise TokenRefused("neither PKCS#12 with a key nor PEM", code="invalid_certificate") from None
+    except Exception:  # noqa: BLE001  whatever cryptography stumbles over is no certificate
+        key = None
+    if not isinstance(key, RSAPrivateKey):
+        raise TokenRefused("neither PKCS#12 nor PEM with an RSA key", code="invalid_certificate")
     return {
         "private_key": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
         "public_certificate": leaf.public_bytes(Encoding.PEM).decode(),
@@ -157,16 +162,19 @@ class _MsalHttp:
 
     def _send(self, method: str, url: str, kwargs: dict[str, Any]) -> requests.Response:
         known = {name: kwargs[name] for name in ("params", "data", "headers") if name in kwargs}
-        return transport.send(self._session, method, url, timeouts=self._timeouts, max_bytes=_MAX_BYTES, **known)
+        answer = transport.send(self._session, method, url, timeouts=self._timeouts, max_bytes=_MAX_BYTES, **known)
+        if answer.status_code == 429:
+            raise TokenUnavailable("throttled")  # whatever its body says
+        return answer
 
 
-def _tokens(answer: dict[str, Any]) -> Tokens:
+def _tokens(answer: dict[str, Any], access_token: str) -> Tokens:
     refresh_token = answer.get("refresh_token")
     return Tokens(
-        access_token=str(answer["access_token"]),
+        access_token=access_token,
         refresh_token=refresh_token if isinstance(refresh_token, str) else None,
         lifetime_s=float(answer.get("expires_in") or 0),
-        amr=_amr(str(answer["access_token"])),
+        amr=_amr(access_token),
     )
 
 

@@ -1,13 +1,13 @@
 """The access token with Key Vault's SDK and MSAL as they are, against the local vault, identity and token endpoint."""
 
+import base64
 import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,23 +15,32 @@ from uuid import uuid4
 
 import pytest
 import requests
+import trustme
 from azure.identity import DefaultAzureCredential
 from azure.keyvault.secrets import SecretClient
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from local.component import Component, start
-from local.http import Request, Response, Server, json_response
 from local.tls import Tls
 from shared import transport, wiring
-from shared.credentials import Credentials, Secret
-from shared.errors import CallFailed, TokenRefused, TokenUnavailable
+from shared.credentials import Credentials, Secret, Vault
+from shared.errors import AccessDenied, CallFailed, TokenRefused, TokenUnavailable
 from shared.key_vault import KeyVault
+from shared.partner_center import PartnerCenterClient
 from shared.settings import Settings
+from shared.sign_in import Kind, SignIn
 from tests.fakes import FakeClock, settings
+from tests.unit import rows
 from tests.unit.raw_server import Peer, RawServer, raw_server
+from tests.unit.test_sign_in import ERRORS
 
 TENANT = "11111111-1111-4111-8111-111111111111"
 CLIENT_ID = "22222222-2222-4222-8222-222222222222"
 DAY_S = 86_400
+NEEDED = {"client_secret_name": "auth.credential_invalid", "refresh_token_secret_name": "auth.consent_required"}
 SWITCHED_OFF = {"token_outage": None, "token_error": None, "access_token_lifetime_s": 3600}
 
 
@@ -45,10 +54,10 @@ class ReplacingVault(KeyVault):
         self.replacements = {}
         self.reads: list[str] = []
 
-    def get_secret(self, name: str) -> Secret:
+    def get_secret(self, name: str, version_id: str | None = None) -> Secret:
         self.reads.append(name)
         self.replacements.get((name, self.reads.count(name)), lambda: None)()
-        return super().get_secret(name)
+        return super().get_secret(name, version_id)
 
 
 class World:
@@ -75,7 +84,14 @@ class World:
         self._since = self.control("GET", "ledger")["sequence"]
 
     def credentials(self, **changed: Any) -> Credentials:
-        return Credentials(self.vault, self.session, self.clock, replace(self.settings, **changed))
+        return self._credentials(replace(self.settings, **changed), self.vault)
+
+    def over(self, vault: Vault) -> Credentials:
+        """With another vault."""
+        return self._credentials(self.settings, vault)
+
+    def _credentials(self, given: Settings, vault: Vault) -> Credentials:
+        return Credentials(vault, SignIn(self.session, given), self.clock, given)
 
     def control(self, method: str, path: str, content: object = None) -> Any:
         response = requests.request(method, f"{self.facts['api_url']}/_fake/{path}", json=content, timeout=5)
@@ -223,49 +239,6 @@ def test_the_age_of_the_refresh_token_is_known_after_an_exchange(world: World) -
     assert credentials.refresh_token_age_d == pytest.approx(3, abs=0.01)
 
 
-# Written back
-
-
-def test_the_new_refresh_token_is_written_back_once_per_interval(world: World) -> None:
-    credentials = world.credentials()
-    created = world.stored.properties.created_on
-    world.clock.jump((created - world.clock.now()).total_seconds() + DAY_S - 1)
-    credentials.get_token()
-    assert world.stored.value == world.refresh_token
-    world.clock.jump(1)
-    credentials.drop_token()
-    credentials.get_token()
-    written = world.stored
-    assert written.value != world.refresh_token
-    assert written.properties.tags == {"written-by": "app"}
-    world.clock.jump(-DAY_S)
-    credentials.drop_token()
-    credentials.get_token()
-    assert world.stored.properties.version == written.properties.version
-    assert world.exchanges == ["issued"] * 3
-
-
-def test_a_better_token_that_a_person_puts_there_during_an_exchange_stays(world: World) -> None:
-    world.clock.advance(2 * DAY_S)
-    better: list[str] = []
-    name = world.settings.refresh_token_secret_name
-    world.vault.replacements[name, 2] = lambda: better.append(world.put_refresh_token())
-    world.credentials().get_token()
-    assert [world.stored.value] == better
-
-
-def test_a_write_back_that_fails_does_not_cost_the_token(
-    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def set_secret(*_: object) -> None:
-        raise TokenUnavailable("out")
-
-    monkeypatch.setattr(world.vault, "set_secret", set_secret)
-    world.clock.advance(2 * DAY_S)
-    assert world.api_status(world.credentials().get_token()) == 200
-    assert [event for event, _ in events(caplog)] == ["auth.write_back_failed", "auth.renewed"]
-
-
 # Credentials that are wrong
 
 
@@ -288,22 +261,31 @@ def test_a_client_secret_that_is_wrong_is_reported_as_such(world: World, caplog:
     assert (fields["oauth_error"], fields["aadsts"]) == ("invalid_client", 7000215)
 
 
-@pytest.mark.parametrize(
-    "aadsts", [50057, 50076, 50078, 50079, 50105, 50158, 50173, 53003, 65001, 70008, 70043, 700082]
-)
-def test_what_only_a_person_can_mend_is_refused_and_logged_once(
-    world: World, caplog: pytest.LogCaptureFixture, aadsts: int
+@pytest.mark.parametrize(("aadsts", "error", "kind"), ERRORS, ids=str)
+def test_every_documented_error_ends_as_it_asks_for_and_is_logged_once(
+    world: World, caplog: pytest.LogCaptureFixture, aadsts: int, error: str, kind: Kind
 ) -> None:
     world.control("PUT", "switches", {"token_error": aadsts})
-    assert refused(world.credentials()).aadsts == aadsts
-    assert [(event, fields["aadsts"]) for event, fields in events(caplog)] == [("auth.consent_required", aadsts)]
+    if kind is Kind.LATER:
+        unavailable(world.credentials())
+        assert events(caplog) == []
+        return
+    found = refused(world.credentials())
+    assert (found.code, found.aadsts) == (error, aadsts)
+    ((event, fields),) = events(caplog)
+    assert event == ("auth.credential_invalid" if kind is Kind.CLIENT else "auth.consent_required")
+    assert fields == {"oauth_error": error, "aadsts": aadsts, "secret_age_d": pytest.approx(0, abs=0.01)}
 
 
-@pytest.mark.parametrize("aadsts", [50033, 90033])
-def test_the_endpoints_own_trouble_is_no_refusal(world: World, caplog: pytest.LogCaptureFixture, aadsts: int) -> None:
-    world.control("PUT", "switches", {"token_error": aadsts})
-    unavailable(world.credentials())
-    assert events(caplog) == []
+@pytest.mark.parametrize(
+    ("error", "event"), [("invalid_grant", "auth.consent_required"), ("invalid_client", "auth.credential_invalid")]
+)
+def test_an_oauth_error_is_logged_as_what_a_person_must_do(
+    world: World, caplog: pytest.LogCaptureFixture, error: str, event: str
+) -> None:
+    world.control("PUT", "switches", {"token_error": error})
+    assert refused(world.credentials()).code == error
+    assert [name for name, _ in events(caplog)] == [event]
 
 
 @pytest.mark.parametrize("secret", ["client", "refresh"])
@@ -339,12 +321,173 @@ def test_a_secret_that_was_replaced_by_another_wrong_one_is_logged_too(
     assert [event for event, _ in events(caplog)] == ["auth.consent_required"]
 
 
+def test_where_the_second_look_fails_the_first_refusal_stands(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> None:
+        raise TokenUnavailable("out")
+
+    world.put_refresh_token("never issued")
+    world.vault.replacements[world.settings.client_secret_name, 2] = fail
+    assert refused(world.credentials()).code == "invalid_grant"
+    assert [event for event, _ in events(caplog)] == ["auth.consent_required"]
+
+
+def test_a_secret_that_is_only_put_there_after_the_first_look_is_picked_up(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.settings = replace(world.settings, client_secret_name=f"late-{uuid4().hex}")
+    name = world.settings.client_secret_name
+    world.vault.replacements[name, 2] = lambda: world.put_client_secret(world.facts["client_secret"])
+    assert world.api_status(world.credentials().get_token()) == 200
+    assert [event for event, _ in events(caplog)] == ["auth.renewed"]
+
+
 def test_a_refusal_is_not_remembered(world: World) -> None:
     credentials = world.credentials()
     world.control("PUT", "switches", {"token_error": "invalid_grant"})
     refused(credentials)
     world.control("PUT", "switches", SWITCHED_OFF)
     assert world.api_status(credentials.get_token()) == 200
+
+
+# MFA
+
+
+def test_a_sign_in_without_mfa_is_logged_once_per_exchange_and_the_api_denies_it(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.put_refresh_token(world.control("POST", "sign-in", {"mfa": False})["refresh_token"])
+    credentials = world.credentials()
+    credentials.get_token()
+    credentials.get_token()
+    once = [("auth.consent_required", "no_mfa"), ("auth.renewed", None)]
+    assert [(event, fields.get("oauth_error")) for event, fields in events(caplog)] == once
+    with pytest.raises(AccessDenied) as denied:
+        partner_center_client(world, credentials).get_eligibility(rows.in_flight(customer_id=str(uuid4())))
+    assert (denied.value.http_status, denied.value.code) == (401, "900421")
+    caplog.clear()
+    credentials.drop_token()
+    credentials.get_token()
+    assert [(event, fields.get("oauth_error")) for event, fields in events(caplog)] == once
+
+
+def test_a_sign_in_with_mfa_is_no_event(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    client = partner_center_client(world, world.credentials())
+    assert client.get_eligibility(rows.in_flight(customer_id=str(uuid4()))).is_eligible
+    assert [event for event, _ in events(caplog)] == ["auth.renewed"]
+
+
+def partner_center_client(world: World, tokens: Credentials) -> PartnerCenterClient:
+    return PartnerCenterClient(
+        session=world.session,
+        tokens=tokens,
+        base_url=world.facts["api_url"],
+        timeouts=transport.Timeouts(5, 5, 5),
+        clock=world.clock,
+        new_id=lambda: str(uuid4()),
+    )
+
+
+# Certificates
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Two certificates of the app, one after the other, and the authority that issued them."""
+
+    authority: trustme.CA
+    old: trustme.LeafCert
+    new: trustme.LeafCert
+
+
+@pytest.fixture(scope="module")
+def certificates() -> Certificates:
+    authority = trustme.CA(key_type=trustme.KeyType.RSA)
+    old, new = (authority.issue_cert(f"{name}.test", key_type=trustme.KeyType.RSA) for name in ("old", "new"))
+    return Certificates(authority, old, new)
+
+
+def pem(leaf: trustme.LeafCert) -> str:
+    return leaf.cert_chain_pems[0].bytes().decode()
+
+
+def key_pem(leaf: trustme.LeafCert) -> str:
+    return leaf.private_key_pem.bytes().decode()
+
+
+def pkcs12_of(leaf: trustme.LeafCert, *chain: str) -> str:
+    """As Key Vault gives it."""
+    key = serialization.load_pem_private_key(key_pem(leaf).encode(), None)
+    assert isinstance(key, RSAPrivateKey)
+    cas = [x509.load_pem_x509_certificate(text.encode()) for text in chain]
+    certificate = x509.load_pem_x509_certificate(pem(leaf).encode())
+    encryption = serialization.NoEncryption()
+    return base64.b64encode(pkcs12.serialize_key_and_certificates(b"app", key, certificate, cas, encryption)).decode()
+
+
+def forms(leaf: trustme.LeafCert, ca: str) -> dict[str, str]:
+    key = serialization.load_pem_private_key(key_pem(leaf).encode(), None)
+    pkcs8 = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    return {
+        "PKCS#12": pkcs12_of(leaf),
+        "PKCS#12 with chain": pkcs12_of(leaf, ca),
+        "PEM, key first": key_pem(leaf) + pem(leaf),
+        "PEM, PKCS#8 key first": pkcs8 + pem(leaf),
+        "PEM, certificate first": pem(leaf) + key_pem(leaf),
+        "PEM, key first, with chain": pkcs8 + pem(leaf) + ca,
+        "PEM, certificate first, with chain": pem(leaf) + ca + pkcs8,
+        "PEM, with carriage returns": (pkcs8 + pem(leaf)).replace("\n", "\r\n"),
+    }
+
+
+FORMS = (
+    *("PKCS#12", "PKCS#12 with chain", "PEM, key first", "PEM, PKCS#8 key first", "PEM, certificate first"),
+    *("PEM, key first, with chain", "PEM, certificate first, with chain", "PEM, with carriage returns"),
+)
+
+
+def with_certificate(world: World, value: str) -> Credentials:
+    name = f"certificate-{uuid4().hex}"
+    world.settings = replace(world.settings, client_certificate_name=name)
+    world.secrets.set_secret(name, value)
+    return world.credentials()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_certificate_opens_the_token_endpoint_in_every_form(
+    world: World, certificates: Certificates, form: str
+) -> None:
+    value = forms(certificates.old, certificates.authority.cert_pem.bytes().decode())[form]
+    world.control("PUT", "client", {"certificate": pem(certificates.old)})
+    world.put_client_secret("not used")
+    assert world.api_status(with_certificate(world, value).get_token()) == 200
+
+
+def test_a_certificate_that_is_replaced_is_picked_up_without_a_restart(
+    world: World, caplog: pytest.LogCaptureFixture, certificates: Certificates
+) -> None:
+    world.control("PUT", "client", {"certificate": pem(certificates.old)})
+    credentials = with_certificate(world, pkcs12_of(certificates.old))
+    credentials.get_token()
+    world.control("PUT", "client", {"certificate": pem(certificates.new)})
+    credentials.drop_token()
+    error = refused(credentials)
+    assert (error.code, error.aadsts) == ("invalid_client", 700027)
+    world.secrets.set_secret(str(world.settings.client_certificate_name), pkcs12_of(certificates.new))
+    assert world.api_status(credentials.get_token()) == 200
+    assert [event for event, _ in events(caplog)] == ["auth.renewed", "auth.credential_invalid", "auth.renewed"]
+
+
+def test_what_is_no_certificate_is_refused_and_not_shown(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    value = "c2VjcmV0LW5vdC1hLWNlcnRpZmljYXRl"
+    error = refused(with_certificate(world, value))
+    assert error.code == "invalid_certificate"
+    ((event, fields),) = events(caplog)
+    assert (event, fields["oauth_error"]) == ("auth.credential_invalid", "invalid_certificate")
+    assert world.exchanges == []
+    told = [f"{record.getMessage()} {record.exc_info}" for record in caplog.records] + [f"{error!r} {vars(error)}"]
+    assert not [line for line in told if value in line or "secret-not-a-certificate" in line]
 
 
 # Outages
@@ -365,81 +508,29 @@ def test_all_who_wait_share_the_end_of_an_outage(world: World) -> None:
         url = f"https://127.0.0.1:{server.port}"
         credentials = world.credentials(authority_url=url, azure_call_deadline_s=0.4)
         began = time.monotonic()
-        outcomes = in_threads(20, credentials.get_token)
+        outcomes = in_threads(50, credentials.get_token)
         assert time.monotonic() - began < 1
         assert {type(outcome) for outcome in outcomes} == {TokenUnavailable}
         assert server.connections == 1
-
-
-@contextmanager
-def token_endpoint(tls: Tls, answer: Callable[[], Response]) -> Iterator[str]:
-    """One whose discovery document is right, and whose answers are not."""
-
-    def route(request: Request) -> Response:
-        base = f"https://{request.headers['Host']}/{TENANT}"
-        if request.method == "POST":
-            return answer()
-        endpoints = {"authorization_endpoint": f"{base}/authorize", "token_endpoint": f"{base}/token"}
-        return json_response(200, {"issuer": f"{base}/v2.0", **endpoints})
-
-    with Server(route, tls=tls) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        yield server.url
-        server.shutdown()
-        thread.join()
-
-
-@pytest.mark.parametrize(
-    ("http_status", "content"),
-    [
-        (200, "<html>"),
-        (200, ""),
-        (200, "null"),
-        (200, "[]"),
-        (200, "{}"),
-        (200, '{"access_token": null}'),
-        (200, '{"access_token": 7, "expires_in": 3600}'),
-        (200, '{"access_token": "t", "expires_in": "soon"}'),
-        (200, '{"access_token": "t", "expires_in": []}'),
-        (400, "{}"),
-        (400, "<html>"),
-        (400, '{"error": ""}'),
-        (429, '{"error": "temporarily_unavailable"}'),
-        (400, '{"error": "invalid_request", "error_codes": [50033]}'),
-        (503, '{"error": "server_error", "error_codes": [90033]}'),
-    ],
-)
-def test_an_answer_that_is_no_token_and_no_refusal_is_an_outage(
-    world: World, tls: Tls, http_status: int, content: str
-) -> None:
-    answer = Response(http_status, content.encode(), {"Content-Type": "application/json"})
-    with token_endpoint(tls, lambda: answer) as url:
-        unavailable(world.credentials(authority_url=url))
-
-
-@pytest.mark.parametrize("codes", [None, [], ["AADSTS70000"], 70000, {"a": 1}])
-def test_a_refusal_may_come_without_its_number(world: World, tls: Tls, codes: object) -> None:
-    answer = json_response(400, {"error": "invalid_grant", "error_codes": codes})
-    with token_endpoint(tls, lambda: answer) as url:
-        error = refused(world.credentials(authority_url=url))
-    assert (error.code, error.aadsts) == ("invalid_grant", None)
 
 
 # Key Vault
 
 
 @pytest.mark.parametrize("secret", ["client_secret_name", "refresh_token_secret_name"])
-def test_a_secret_that_is_missing_needs_a_person(world: World, secret: str) -> None:
+def test_a_secret_that_is_missing_needs_a_person(world: World, caplog: pytest.LogCaptureFixture, secret: str) -> None:
     name = f"missing-{uuid4().hex}"
     assert refused(world.credentials(**{secret: name})).code == f"secret:{name}"
+    assert events(caplog) == [(NEEDED[secret], {"oauth_error": f"secret:{name}"})]
     assert world.exchanges == []
 
 
-def test_a_secret_that_is_forbidden_needs_a_person(world: World) -> None:
-    name = world.settings.client_secret_name
+@pytest.mark.parametrize("secret", ["client_secret_name", "refresh_token_secret_name"])
+def test_a_secret_that_is_forbidden_needs_a_person(world: World, caplog: pytest.LogCaptureFixture, secret: str) -> None:
+    name = getattr(world.settings, secret)
     world.secrets.update_secret_properties(name, enabled=False)
     assert refused(world.credentials()).code == f"secret:{name}"
+    assert events(caplog) == [(NEEDED[secret], {"oauth_error": f"secret:{name}"})]
 
 
 def vault_at(
@@ -455,11 +546,28 @@ def test_a_vault_that_does_not_answer_is_an_outage_within_its_deadline(
     with raw_server(lambda peer: peer.wait_until_gone()) as server:
         vault = vault_at(server, credential, session, 0.3)
         began = time.monotonic()
-        unavailable(Credentials(vault, session, world.clock, world.settings))
+        unavailable(world.over(vault))
         assert time.monotonic() - began < 0.6
 
 
-@pytest.mark.parametrize("reply", [b"HTTP/1.1 500 x\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 401 x\r\n\r\n", b""])
+def ok(content: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(content) + content
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 500 x\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 429 x\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 401 x\r\n\r\n",
+        ok(b"<html>"),
+        ok(b"null"),
+        ok(b"[]"),
+        ok(b'"text"'),
+        ok(b""),
+        b"",
+    ],
+)
 def test_a_vault_that_answers_nonsense_is_an_outage(
     world: World, credential: DefaultAzureCredential, session: requests.Session, tls: Tls, reply: bytes
 ) -> None:
@@ -470,7 +578,7 @@ def test_a_vault_that_answers_nonsense_is_an_outage(
 
     with raw_server(script) as server:
         vault = vault_at(server, credential, session, 0.3)
-        unavailable(Credentials(vault, session, world.clock, world.settings))
+        unavailable(world.over(vault))
 
 
 def test_an_identity_that_does_not_answer_is_an_outage_within_the_deadline(
@@ -482,8 +590,26 @@ def test_an_identity_that_does_not_answer_is_an_outage_within_the_deadline(
         with DefaultAzureCredential(transport=sender) as credential:
             client = SecretClient(key_vault.facts["url"], credential, transport=sender)
             began = time.monotonic()
-            unavailable(Credentials(KeyVault(client, 0.3), session, world.clock, world.settings))
+            unavailable(world.over(KeyVault(client, 0.3)))
             assert time.monotonic() - began < 0.9
+        assert server.connections >= 1
+
+
+@pytest.mark.parametrize("http_status", [400, 403, 404, 500, 200])
+def test_an_identity_that_answers_nonsense_is_an_outage(
+    world: World,
+    key_vault: Component,
+    session: requests.Session,
+    monkeypatch: pytest.MonkeyPatch,
+    http_status: int,
+) -> None:
+    sender = transport.DeadlineTransport(session)
+    page = b"HTTP/1.1 %d x\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>" % http_status
+    with raw_server(lambda peer: peer.answer(page)) as server:
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"{server.url}/msi/token")
+        with DefaultAzureCredential(transport=sender) as credential:
+            client = SecretClient(key_vault.facts["url"], credential, transport=sender)
+            unavailable(world.over(KeyVault(client, 0.3)))
         assert server.connections >= 1
 
 
@@ -493,7 +619,7 @@ def test_an_identity_that_does_not_answer_is_an_outage_within_the_deadline(
 def test_no_secret_is_ever_logged_or_told_by_an_error(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.clock.advance(2 * DAY_S)
     credentials = world.credentials()
-    told = [credentials.get_token(), world.refresh_token, world.stored.value, world.facts["client_secret"]]
+    told: list[str] = [credentials.get_token(), world.refresh_token, world.stored.value, world.facts["client_secret"]]
     assert told[1] != told[2], "the new refresh token was written back"
     shown: list[object] = []
     world.put_refresh_token("never-issued-but-secret")
