@@ -18,6 +18,7 @@ from shared.sign_in import Kind, SignIn, Tokens, certificate, kind_of
 from shared.single_flight import SingleFlight
 
 _RENEW_BEFORE_END_S = 300
+_SHORTEST_LIFETIME_S = 2  # an answer without a lifetime must not make every call an exchange; a 401 tells, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +126,10 @@ class Credentials:
             emit(logging.ERROR, "auth.consent_required", oauth_error="no_mfa", secret_age_d=self.refresh_token_age_d)
         emit(logging.INFO, "auth.renewed", secret_age_d=self.refresh_token_age_d)
         self._write_back(secrets.refresh, tokens.refresh_token)
-        early_s = min(_RENEW_BEFORE_END_S, tokens.lifetime_s / 2)
-        token = _Token(tokens.access_token, self._clock.monotonic() + tokens.lifetime_s - early_s)
+        lifetime_s = max(tokens.lifetime_s, _SHORTEST_LIFETIME_S)
+        token = _Token(
+            tokens.access_token, self._clock.monotonic() + lifetime_s - min(_RENEW_BEFORE_END_S, lifetime_s / 2)
+        )
         with self._lock:
             self._token = token
         return token

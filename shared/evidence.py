@@ -13,7 +13,7 @@ class Evidence:
 
     def __init__(self) -> None:
         self._unknown: set[str] = set()
-        self._let_through: set[bool] = set()  # kinds of call that were let through: a create call (True), another one
+        self._let_through: set[bool] = set()  # kinds of call that are let through: a create call (True), another one
         self._throttled_last = False
         self.proved = False  # the service, or the sign-in, works again
 
@@ -30,6 +30,9 @@ class Evidence:
         if reason is None:
             self._let_through.add(row.upgrade_id is None)
             self.proved = True
+        elif reason is GateReason.CREDENTIALS:
+            # Who got through before says nothing: only who gets through from now on.
+            self._let_through.discard(row.upgrade_id is None)
 
     def note_unknown(self, row: InFlightUpgrade) -> bool:
         """An unknown outcome. True: it is an outage."""

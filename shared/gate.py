@@ -86,9 +86,10 @@ class Gate:
             until_at = self._until(trouble, state)
             if state.position in (Position.OPEN, Position.RECOVERING):
                 return self._closed(state, trouble, until_at)
-            later = state.until_at is None or until_at > state.until_at
-            if state.position is Position.PAUSED:
-                return replace(state, until_at=until_at, detail=trouble.detail) if later else None
+            if state.position is Position.PAUSED and self.is_past(state):
+                closures = state.closures + (trouble.reason is not GateReason.THROTTLED)
+                return replace(state, until_at=until_at, detail=trouble.detail, closures=closures)
+            later = state.until_at is not None and until_at > state.until_at
             return replace(state, until_at=until_at) if later and trouble.reason is GateReason.THROTTLED else None
 
         try:
@@ -141,7 +142,9 @@ class Gate:
                 etag=state.etag,
             )
 
-        self._announce("gate.paused", *self._change(paused))
+        before, after = self._change(paused)
+        if before is not after:
+            emit(logging.INFO, "gate.paused", reason=after.reason, detail=detail)
 
     def resume(self) -> None:
         """An operator: from `paused` to `recovering`; whatever T a trouble has set is over."""

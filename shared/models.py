@@ -99,6 +99,7 @@ class InFlightUpgrade:
     refusals: int = 0
     refused_at: datetime | None = None
     refused_code: str | None = None
+    denied_code: str | None = None
     setbacks: int = 0
     unauthorized: bool = False
     recreated: bool = False

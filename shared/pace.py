@@ -40,10 +40,10 @@ class Pace:
         if throttled:
             self._learn()
 
-    def open(self) -> None:
-        """Nothing waits any more."""
+    def rest(self) -> None:
+        """Nothing waits any more: what is let through from now on shows the demand, not the limit."""
         self._level = float(self._ceiling)
-        self._stretch_began = None
+        self._stretch_began = self._rate = None
 
     def wait_s(self) -> float:
         """Seconds until the next call may start."""
@@ -60,7 +60,7 @@ class Pace:
     def came_back(self) -> None:
         """A call was let through. Where the rate is known it is the limit, not the calls at once."""
         self._passed += 1
-        self._level = self._ceiling if self._rate else min(float(self._ceiling), self._level + 1 / self._level)
+        self._level = self._ceiling if self._rate else min(float(self._ceiling), self._level + 1 / int(self._level))
 
     def _learn(self) -> None:
         now = self._clock.monotonic()

@@ -54,7 +54,7 @@ def _setback(ports: Ports, row: InFlightUpgrade, cause: errors.CallFailed) -> Se
             return Setback(Reason.UNAVAILABLE, _held_s(ports, row, trouble))
         case errors.TokenRefused():
             return Setback(Reason.CREDENTIALS, _held_s(ports, row, Trouble(GateReason.CREDENTIALS, cause.code)))
-        case errors.Unauthorized() if not row.unauthorized:
+        case errors.Unauthorized() if not row.unauthorized and not ports.gate.is_unproved():
             ports.gate.evidence.note_answer(row, reason=GateReason.CREDENTIALS)
             return Setback(Reason.CREDENTIALS, 0, unauthorized=True)
         case errors.Unauthorized() | errors.AccessDenied():
@@ -95,7 +95,7 @@ def is_own_refusal(ports: Ports, row: InFlightUpgrade, error: errors.CallFailed)
     """Whether our access is denied for this customer alone: it was before, or others get through by now."""
     if not isinstance(error, errors.AccessDenied | errors.Unauthorized):
         return False
-    if row.refused_code is not None and row.refused_code == code_of(error):
+    if row.denied_code is not None and row.denied_code == code_of(error):
         return True
     return row.last_reason is Reason.CREDENTIALS and ports.gate.evidence.others_get_through(row)
 
@@ -112,6 +112,8 @@ def refused(ports: Ports, row: InFlightUpgrade, error: errors.Refused) -> InFlig
         refusals=refusals,
         refused_at=row.refused_at if same_kind else now,
         refused_code=code,
+        # Never forgotten: an access that is denied to this customer alone does not close the gate again.
+        denied_code=code if isinstance(error, errors.AccessDenied | errors.Unauthorized) else row.denied_code,
         last_reason=Reason.REFUSED_FOR_NOW,
         last_code=code,
         last_description=error.description or None,

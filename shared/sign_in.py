@@ -137,7 +137,7 @@ def _from_pem(value: str) -> tuple[Any, x509.Certificate]:
 
 
 def _from_pkcs12(value: str) -> tuple[Any, x509.Certificate]:
-    key, leaf, _ = pkcs12.load_key_and_certificates(base64.b64decode(value, validate=True), None)
+    key, leaf, _ = pkcs12.load_key_and_certificates(base64.b64decode("".join(value.split()), validate=True), None)
     if key is None or leaf is None:
         raise ValueError
     return key, leaf

@@ -113,6 +113,8 @@ class _Run:
                     self._left += self._work_on(pool, touchable)
                 elif not self._wait_for_gate(gate, rows):
                     break
+            if not self._left and self._ports.gate.look().position is Position.OPEN:
+                self._pace.rest()
 
     def heartbeat(self) -> dict[str, object]:
         gate = self._ports.gate.look()
@@ -160,7 +162,6 @@ class _Run:
         worked_off = not keys if before is None else keys.isdisjoint(before)
         if worked_off and evidence.suffices_to_open(gate):
             self._ports.gate.open()
-            self._pace.open()
         return self._ports.gate.look()
 
     def _is_for_the_token_to_prove(self, gate: GateState, rows: list[InFlightUpgrade]) -> bool:
@@ -210,7 +211,8 @@ class _Run:
                 done, running = wait(running, timeout=wait_s or None, return_when=FIRST_COMPLETED)
                 self._note(done)
             elif waiting:
-                self._ports.clock.sleep(self._pace.wait_s())
+                left_s = self._ends - self._ports.clock.monotonic()
+                self._ports.clock.sleep(max(0.0, min(self._pace.wait_s(), left_s)))
         return len(waiting)
 
     def _start(self, pool: ThreadPoolExecutor, row: InFlightUpgrade) -> Future[frozenset[str]]:

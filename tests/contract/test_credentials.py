@@ -31,7 +31,7 @@ from shared.errors import AccessDenied, CallFailed, TokenRefused, TokenUnavailab
 from shared.key_vault import KeyVault
 from shared.partner_center import PartnerCenterClient
 from shared.settings import Settings
-from shared.sign_in import Kind, SignIn
+from shared.sign_in import Kind, SignIn, certificate
 from tests.fakes import FakeClock, settings
 from tests.unit import rows
 from tests.unit.raw_server import Peer, RawServer, raw_server
@@ -419,9 +419,9 @@ def pkcs12_of(leaf: trustme.LeafCert, *chain: str) -> str:
     key = serialization.load_pem_private_key(key_pem(leaf).encode(), None)
     assert isinstance(key, RSAPrivateKey)
     cas = [x509.load_pem_x509_certificate(text.encode()) for text in chain]
-    certificate = x509.load_pem_x509_certificate(pem(leaf).encode())
+    own = x509.load_pem_x509_certificate(pem(leaf).encode())
     encryption = serialization.NoEncryption()
-    return base64.b64encode(pkcs12.serialize_key_and_certificates(b"app", key, certificate, cas, encryption)).decode()
+    return base64.b64encode(pkcs12.serialize_key_and_certificates(b"app", key, own, cas, encryption)).decode()
 
 
 def forms(leaf: trustme.LeafCert, ca: str) -> dict[str, str]:
@@ -462,6 +462,8 @@ def test_a_certificate_opens_the_token_endpoint_in_every_form(
     world.control("PUT", "client", {"certificate": pem(certificates.old)})
     world.put_client_secret("not used")
     assert world.api_status(with_certificate(world, value).get_token()) == 200
+    shown = x509.load_pem_x509_certificate(certificate(value)["public_certificate"].encode())
+    assert shown == x509.load_pem_x509_certificate(pem(certificates.old).encode()), "the leaf, not its issuer"
 
 
 def test_a_certificate_that_is_replaced_is_picked_up_without_a_restart(

@@ -136,7 +136,7 @@ def test_columns_of_in_flight_rows_are_those_of_the_table() -> None:
         *("customerId", "productFamily", "requestId", "state", "nextAttemptAt", "msRequestId", "correlationId"),
         "answeredMsRequestId",
         *("outcomeUnknown", "requestedAt", "claimedAt", "submittedAt", "upgradeId", "adopted", "attempts", "polls"),
-        *("refusals", "refusedAt", "refusedCode", "setbacks", "unauthorized", "recreated"),
+        *("refusals", "refusedAt", "refusedCode", "deniedCode", "setbacks", "unauthorized", "recreated"),
         *("lastReason", "lastCode", "lastDescription"),
     }
 
