@@ -101,7 +101,11 @@ class Credentials:
         if self._clock.monotonic() < self._renew_again_at:
             return
         self._renew_again_at = self._clock.monotonic() + self._settings.retry_max_s
-        stored = self._vault.get_secret(self._settings.refresh_token_secret_name).version
+        try:
+            stored = self._vault.get_secret(self._settings.refresh_token_secret_name).version
+        except TokenRefused as error:
+            self._log_refused(error, None)
+            raise
         self._refresh_version = stored
         if self._is_due(stored):
             self._renewals.run(self._renewed)
