@@ -1,19 +1,16 @@
 """Trouble and its end, over a socket: who is held, who finds out, and that nobody pays for another one's refusal."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import requests
 
-from local.component import Component
-from local.tls import Tls
-from shared import errors, transport
+from shared import errors
 from shared.models import GateReason, GateState, Position, Reason, Status
-from tests.contract.fake_partner_center import SCOPES, Partner, running_fake, signed_in
+from tests.contract.fake_partner_center import SCOPES, Partner
 from tests.contract.use_cases import UseCases
 
 ACCESS_CODES = [2032, 900150, 900308, 900309, 900329]
@@ -22,29 +19,6 @@ NO_TOKEN = errors.TokenUnavailable("the token endpoint is out")
 REFUSED_TOKEN = errors.TokenRefused("consent again", code="invalid_grant")
 
 type Turn = Callable[[UseCases, list[str]], None]
-
-
-@pytest.fixture(scope="module")
-def component(tls: Tls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Component]:
-    yield from running_fake(tls, tmp_path_factory.mktemp("partner_center"))
-
-
-@pytest.fixture(scope="module")
-def partner(component: Component, tls: Tls) -> Iterator[Partner]:
-    yield from signed_in(component, tls)
-
-
-@pytest.fixture(scope="module")
-def session() -> Iterator[requests.Session]:
-    with closing(transport.new_session(connections=16)) as session:
-        yield session
-
-
-@pytest.fixture
-def system(partner: Partner, session: requests.Session, caplog: pytest.LogCaptureFixture) -> UseCases:
-    """Whose ticks are over before a gate that has just closed may be tried again."""
-    caplog.set_level(logging.INFO, "upgrades")
-    return UseCases(partner, session, tick_budget_s=10)
 
 
 def closings(caplog: pytest.LogCaptureFixture) -> int:

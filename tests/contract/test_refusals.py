@@ -3,22 +3,15 @@
 What each code leads to stands here once more, by the documentation, so that a mistake in the table shows.
 """
 
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import requests
 
-from local.component import Component
-from local.tls import Tls
-from shared import transport
 from shared.models import GateReason, Position, Reason, State, Status
 from shared.refusals import TABLE, Refusal
-from tests.contract.fake_partner_center import Partner, running_fake, signed_in
 from tests.contract.use_cases import UseCases
 
 # Of each code: what becomes of a create call, and of a status call, that is refused with it.
@@ -52,29 +45,6 @@ EVERY_REFUSAL = pytest.mark.parametrize("refusal", TABLE, ids=lambda refusal: f"
 BY = pytest.mark.parametrize("by", ["message", "tick"])
 
 type Step = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def component(tls: Tls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Component]:
-    yield from running_fake(tls, tmp_path_factory.mktemp("partner_center"))
-
-
-@pytest.fixture(scope="module")
-def partner(component: Component, tls: Tls) -> Iterator[Partner]:
-    yield from signed_in(component, tls)
-
-
-@pytest.fixture(scope="module")
-def session() -> Iterator[requests.Session]:
-    with closing(transport.new_session(connections=16)) as session:
-        yield session
-
-
-@pytest.fixture
-def system(partner: Partner, session: requests.Session, caplog: pytest.LogCaptureFixture) -> UseCases:
-    """Whose ticks are over before a gate that has just closed may be tried again."""
-    caplog.set_level(logging.INFO, "upgrades")
-    return UseCases(partner, session, tick_budget_s=10)
 
 
 def refuse(refusal: Refusal) -> Step:
