@@ -171,6 +171,17 @@ def test_trouble_never_times_a_request_out(trouble: errors.CallFailed) -> None:
     assert world.row.state is State.IN_PROGRESS
 
 
+def test_the_deadline_counts_from_the_accepted_create_call_and_not_from_the_claim() -> None:
+    world = World()
+    world.store.write_gate(GateState(position=Position.PAUSED))
+    claim(world.ports, request())
+    world.clock.advance(2 * world.settings.upgrade_deadline_h * 3600)
+    touch(world.ports, world.row)
+    _poll(world)
+    assert world.row.state is State.IN_PROGRESS
+    assert not world.store.results
+
+
 def test_a_completion_past_the_deadline_is_still_a_completion() -> None:
     world = _in_progress()
     world.partner_center.upgrades[0].status = "Completed"
