@@ -99,7 +99,11 @@ def component(tls: Tls, component_logs: Any) -> Iterator[Component]:
 
 @pytest.fixture(scope="module")
 def access_token(component: Component, tls: Tls) -> str:
-    sign_in = requests.post(f"{component.facts['api_url']}/_fake/sign-in", json={"mfa": True}, timeout=5).json()
+    return _access_token(component, tls)
+
+
+def _access_token(component: Component, tls: Tls, *, mfa: bool = True) -> str:
+    sign_in = requests.post(f"{component.facts['api_url']}/_fake/sign-in", json={"mfa": mfa}, timeout=5).json()
     form = {
         "grant_type": "refresh_token",
         "refresh_token": sign_in["refresh_token"],
@@ -506,6 +510,20 @@ def test_a_call_that_fails_is_logged_with_what_a_support_case_asks_for(
     assert (logged["ms_request_id"], logged["correlation_id"]) == (row.ms_request_id, row.correlation_id)
     assert logged["ms_cv"]
     assert logged["ms_server_id"]
+
+
+@pytest.mark.parametrize("mfa", [True, False])
+def test_the_service_is_asked_once_per_token_whether_its_sign_in_had_mfa(
+    component: Component, session: requests.Session, tls: Tls, mfa: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    partner = Partner(component.facts["api_url"], session, _access_token(component, tls, mfa=mfa))
+    partner.control("PUT", "switches", {"require_mfa": False})
+    try:
+        for _ in range(3):
+            partner.create(partner.row())
+    finally:
+        partner.control("PUT", "switches", {"require_mfa": True})
+    assert caplog.text.count('auth.consent_required {"oauth_error": "not_mfa_compliant"}') == (0 if mfa else 1)
 
 
 def test_the_confirmation_ends_with_the_lease(partner: Partner) -> None:
