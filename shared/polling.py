@@ -96,7 +96,7 @@ def _answered(ports: Ports, row: InFlightUpgrade, status: UpgradeStatus) -> froz
 
 
 def _refused(ports: Ports, row: InFlightUpgrade, error: errors.Refused) -> frozenset[str]:
-    """ "Not yet", with the delays of a refusal; past the deadline a refusal to tell."""
+    """Counts as "not yet", with the delays of a refusal; past the deadline as a refusal to tell."""
     if not _is_overdue(ports, row):
         defer(ports, refused(ports, row, error))
         return frozenset({"polled"})
