@@ -17,6 +17,7 @@ FUNCTIONS = [REPOSITORY / name / "__init__.py" for name in ("CreateUpgrade", "Po
 PURE = (
     *("upgrades", "polling", "outcomes", "results", "tick", "gate", "ports", "models", "errors", "backoff", "messages"),
     *("documents", "refusals", "answers", "entities", "events", "settings"),
+    *("evidence", "pace", "setbacks", "verdicts", "single_flight"),
 )
 OUTSIDE = {"azure", "requests", "urllib3", "msal", "socket", "os", "time", "random"}
 PARTS = ["local", "tests", "upgradectl", "bench", "CreateUpgrade", "PollUpgrade"]
@@ -51,10 +52,11 @@ def test_the_core_is_ours() -> None:
     assert Path(shared.__file__) == CORE / "__init__.py"
 
 
-def test_the_map_of_the_core_names_modules_that_exist() -> None:
+def test_the_map_of_the_core_names_its_modules() -> None:
     named = set(re.findall(r"`([a-z_]+)`", shared.__doc__ or ""))
-    assert named
-    assert named <= {file.stem for file in core_modules()}
+    modules = {file.stem for file in core_modules()} - {"__init__"}
+    assert named <= modules
+    assert modules - named <= {"clock", "documents", "events"}  # what every module may use
 
 
 @pytest.mark.parametrize("name", PURE)
