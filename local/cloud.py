@@ -33,7 +33,7 @@ DELAYS = {
     "LEASE_S": "8",
     "TICK_BUDGET_S": "60",
     "FIRST_POLL_S": "0.5",
-    "MAX_POLL_S": "2",
+    "MAX_POLL_S": "1",
     "UPGRADE_DEADLINE_H": "0.007",
     "NOT_FOUND_GRACE_S": "2",
     "RETRY_FIRST_S": "0.5",
