@@ -18,7 +18,7 @@ from local.functions_host.worker import InvocationResult, SyncWorker
 from local.tls import Tls
 from shared import wiring
 from shared.settings import Settings
-from shared.upgrade_store import TABLES, TableStore
+from shared.upgrade_store import CONTROL, TABLES, TableStore
 from tests.contract.fake_partner_center import Partner
 
 type Invoke = Callable[..., InvocationResult]
@@ -56,7 +56,19 @@ def _deployed(cloud_environment: None, azurite: Component, key_vault: Component,
 
 
 @pytest.fixture
-def app_settings(_deployed: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+def _open_gate(_deployed: dict[str, str]) -> None:
+    """Table Storage is shared with other tests, which close the gate, or spoil its row."""
+    with (
+        closing(DefaultAzureCredential()) as credential,
+        TableServiceClient(_deployed["TABLES_URL"], credential=credential) as tables,
+    ):
+        tables.get_table_client(CONTROL).delete_entity("gate", "partner-center")
+
+
+@pytest.fixture
+def app_settings(
+    _deployed: dict[str, str], _open_gate: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[pytest.MonkeyPatch]:
     """The app's environment, as a patch to change it with; a new process as far as the app can tell."""
     for name, value in _deployed.items():
         monkeypatch.setenv(name, value)
