@@ -24,6 +24,7 @@ class Pace:
         self._recovery: str | None = None
         self._stretch_began: float | None = None  # at the last recovery from throttling
         self._passed = 0  # calls since then
+        self._dry = False  # since then
         self._rate: float | None = None  # calls a second
         self._next_at = 0.0
 
@@ -45,6 +46,10 @@ class Pace:
         self._level = float(self._ceiling)
         self._stretch_began = self._rate = None
 
+    def ran_dry(self) -> None:
+        """There was nothing left to start: what was let through in this stretch shows the demand."""
+        self._dry = True
+
     def wait_s(self) -> float:
         """Seconds until the next call may start."""
         return max(0.0, self._next_at - self._clock.monotonic()) if self._rate else 0.0
@@ -64,11 +69,11 @@ class Pace:
 
     def _learn(self) -> None:
         now = self._clock.monotonic()
-        if self._stretch_began is not None and now > self._stretch_began:
+        if self._stretch_began is not None and now > self._stretch_began and not self._dry:
             if self._passed > 1:
                 passed_per_s = self._passed / (now - self._stretch_began)
                 # The average of a stretch that began slowly is too low, the rate that met the limit is too high.
                 self._rate = max(_BELOW * passed_per_s, _DECREASE * (self._rate or 0.0))
             elif self._rate:
                 self._rate *= _DECREASE
-        self._stretch_began, self._passed, self._next_at = now, 0, now
+        self._stretch_began, self._passed, self._dry, self._next_at = now, 0, False, now

@@ -213,6 +213,8 @@ class _Run:
             elif waiting:
                 left_s = self._ends - self._ports.clock.monotonic()
                 self._ports.clock.sleep(max(0.0, min(self._pace.wait_s(), left_s)))
+        if not waiting:
+            self._pace.ran_dry()
         return len(waiting)
 
     def _start(self, pool: ThreadPoolExecutor, row: InFlightUpgrade) -> Future[frozenset[str]]:

@@ -179,3 +179,14 @@ def test_a_stretch_that_ended_with_an_open_gate_teaches_no_rate() -> None:
     pace.recover("the second", throttled=True)
     pace.started()
     assert pace.wait_s() == 0
+
+
+def test_a_stretch_in_which_there_was_nothing_left_to_start_teaches_no_rate() -> None:
+    clock = FakeClock()
+    pace = _recovering(clock, throttled=True)
+    _come_back(pace, 5)
+    pace.ran_dry()
+    clock.advance(60)
+    pace.recover("the second", throttled=True)
+    pace.started()
+    assert pace.wait_s() == 0
