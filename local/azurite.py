@@ -51,6 +51,8 @@ def _command(port: int, tls: Tls, folder: Path | None) -> Sequence[str]:
     if not node or not AZURITE.exists():
         sys.exit("Azurite is not installed here: run `make setup` (it needs Node 20 or later on the PATH).")
     options = ["--tableHost", "127.0.0.1", "--tablePort", str(port), "--silent", "--disableTelemetry"]
+    # Seconds; Node's own 5 would cut connections that clients have just begun to use again.
+    options += ["--tableKeepAliveTimeout", "120"]
     access = ["--oauth", "basic", "--cert", str(tls.certificate), "--key", str(tls.key)]
     storage = ["--location", str(folder)] if folder else ["--inMemoryPersistence"]
     return [node, "--import", STOP_AT_END_OF_INPUT, str(AZURITE), *options, *access, *storage]
