@@ -11,7 +11,7 @@ from shared.clock import Clock
 _BELOW = 0.98  # of what was let through
 _DECREASE = 0.85
 _CATCH_UP = 3  # calls
-_GROWTH = 1.0015  # with each call, whatever the limit's scale is: the limit says no about once in fifty calls
+_GROWTH = 1.0015  # with each call, so that it fits whatever the limit's scale is
 
 
 class Pace:
