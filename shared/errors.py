@@ -103,6 +103,10 @@ class LeaseTooShort(NotSent):
     """Less of the lease is left than the call may take."""
 
 
+class HeldBack(NotSent):
+    """The gate has closed since the caller looked at it."""
+
+
 class Refused(CallFailed):
     """The service answered, and the answer is no."""
 

@@ -75,6 +75,14 @@ class Gate:
             case Position.CLOSED:
                 return False
 
+    def may_send(self, *, create: bool, direct: bool = False) -> bool:
+        """Just before a call leaves: a write, a token may have taken long. `direct`: CreateUpgrade's own call."""
+        try:
+            state = self.look()
+        except StoreUnavailable:
+            return False
+        return state.position is Position.OPEN if direct else self.lets_through(state, create=create)
+
     def is_past(self, state: GateState) -> bool:
         """Whether the T of a closed or paused gate has passed."""
         return state.until_at is None or state.until_at <= self._clock.now()

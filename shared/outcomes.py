@@ -3,6 +3,7 @@
 import logging
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from shared import backoff, errors
@@ -98,7 +99,8 @@ def _reject(ports: Ports, lease: Lease, error: errors.Refused) -> bool:
     row = _attempted(lease)
     if lease.unknown_before:
         try:
-            upgrade_id = ports.partner_center.get_eligibility(row).upgrade_id
+            may_send = partial(ports.gate.may_send, create=True, direct=lease.direct)
+            upgrade_id = ports.partner_center.get_eligibility(row, may_send=may_send).upgrade_id
         except errors.CallFailed as trouble:
             set_back(ports, row, errors.OutcomeUnknown(error.description, code=error.code, trouble=trouble))
             return False

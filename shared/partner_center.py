@@ -16,9 +16,14 @@ from shared.answers import Answer, CreatedUpgrade, Eligibility, InPlace, Upgrade
 from shared.clock import Clock
 from shared.events import about, emit
 from shared.models import InFlightUpgrade
+from shared.ports import MaySend
 
 APPLICATION = "product-upgrades"
 _MAX_BYTES = 8 * 1024 * 1024  # a status answer of tens of thousands of line items
+
+
+def _always() -> bool:
+    return True
 
 
 class TokenSource(Protocol):
@@ -54,61 +59,65 @@ class PartnerCenterClient:
         self._new_id = new_id
         self._validated: str | None = None  # the token whose sign-in the service was asked about
 
-    def create_upgrade(self, row: InFlightUpgrade, *, lease_ends: float) -> CreatedUpgrade:
+    def create_upgrade(self, row: InFlightUpgrade, *, lease_ends: float, may_send: MaySend = _always) -> CreatedUpgrade:
         """`POST /v1/productupgrades` with the row's own MS-RequestId, and the confirmation where the id is in doubt.
 
         `lease_ends`: `Clock.monotonic`; the call is not sent where it might last longer.
         """
+
+        def check() -> None:
+            if self._clock.monotonic() > lease_ends - self._timeouts.total_s:
+                raise errors.LeaseTooShort
+            _check(may_send)
+
         # The confirmation, too, ends with the lease: the tick's budget counts on it.
         with transport.total_deadline(lease_ends - self._clock.monotonic()):
-            return self._create(row, not_after=lease_ends - self._timeouts.total_s)
+            answer = self._post("/v1/productupgrades", row, row.ms_request_id, check)
+            created = answers.created_upgrade_id(answer, self._host)
+            if isinstance(created, str):
+                return CreatedUpgrade(created)
+            in_place = created if isinstance(created, InPlace) else None
+            return CreatedUpgrade(self._confirm(row, in_place, may_send), adopted=in_place is not None)
 
-    def _create(self, row: InFlightUpgrade, *, not_after: float) -> CreatedUpgrade:
-        answer = self._post("/v1/productupgrades", row, row.ms_request_id, not_after=not_after)
-        created = answers.created_upgrade_id(answer, self._host)
-        if isinstance(created, str):
-            return CreatedUpgrade(created)
-        if isinstance(created, InPlace):
-            return CreatedUpgrade(self._confirm(row, created), adopted=True)
-        return CreatedUpgrade(self._confirm(row, None))
-
-    def get_status(self, row: InFlightUpgrade, upgrade_id: str) -> UpgradeStatus:
+    def get_status(self, row: InFlightUpgrade, upgrade_id: str, *, may_send: MaySend = _always) -> UpgradeStatus:
         """`POST /v1/productUpgrades/{upgrade_id}/status`."""
-        answer = self._post(f"/v1/productUpgrades/{upgrade_id}/status", row, self._new_id())
+        path = f"/v1/productUpgrades/{upgrade_id}/status"
+        answer = self._post(path, row, self._new_id(), lambda: _check(may_send))
         return answers.upgrade_status(answer, upgrade_id)
 
-    def get_eligibility(self, row: InFlightUpgrade) -> Eligibility:
+    def get_eligibility(self, row: InFlightUpgrade, *, may_send: MaySend = _always) -> Eligibility:
         """`POST /v1/productUpgrades/eligibility`."""
-        return answers.eligibility(self._post("/v1/productUpgrades/eligibility", row, self._new_id()))
+        path = "/v1/productUpgrades/eligibility"
+        return answers.eligibility(self._post(path, row, self._new_id(), lambda: _check(may_send)))
 
-    def _confirm(self, row: InFlightUpgrade, in_place: InPlace | None) -> str:
+    def _confirm(self, row: InFlightUpgrade, in_place: InPlace | None, may_send: MaySend) -> str:
         """The id of the upgrade that is there. An id in an error text is free text: nothing is adopted on its word."""
         try:
-            upgrade_id = self.get_eligibility(row).upgrade_id
+            upgrade_id = self.get_eligibility(row, may_send=may_send).upgrade_id
             if upgrade_id:
                 return upgrade_id.lower()
             if in_place:
-                return self._first_known(row, in_place)
+                return self._first_known(row, in_place, may_send)
         except errors.CallFailed as trouble:
             if in_place and trouble is in_place.refusal:
                 raise
             raise errors.OutcomeUnknown("an upgrade is there, its id is not confirmed", trouble=trouble) from trouble
         raise errors.OutcomeUnknown("accepted without an id, and eligibility names none")
 
-    def _first_known(self, row: InFlightUpgrade, in_place: InPlace) -> str:
+    def _first_known(self, row: InFlightUpgrade, in_place: InPlace, may_send: MaySend) -> str:
         """Eligibility names none: an id of the text that the status call knows, else the refusal stands as it came."""
         for upgrade_id in in_place.upgrade_ids[:3]:
             try:
-                self.get_status(row, upgrade_id)
+                self.get_status(row, upgrade_id, may_send=may_send)
             except (errors.UpgradeNotFound, errors.RefusedForGood, errors.RefusedForNow):
                 continue
             return upgrade_id.lower()
         raise in_place.refusal
 
-    def _post(self, path: str, row: InFlightUpgrade, ms_request_id: str, *, not_after: float | None = None) -> Answer:
+    def _post(self, path: str, row: InFlightUpgrade, ms_request_id: str, check: Callable[[], None]) -> Answer:
+        """`check` raises where the call may not be sent any more: making the token may have taken long."""
         token = self._tokens.get_token()
-        if not_after is not None and self._clock.monotonic() > not_after:
-            raise errors.LeaseTooShort
+        check()
         body = {"customerId": row.customer_id, "productFamily": row.product_family}
         try:
             response = transport.send(
@@ -164,3 +173,8 @@ class PartnerCenterClient:
             ms_request_id=ms_request_id,
             **found,
         )
+
+
+def _check(may_send: MaySend) -> None:
+    if not may_send():
+        raise errors.HeldBack

@@ -4,13 +4,14 @@ import logging
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from shared import backoff, errors
 from shared.answers import CreatedUpgrade, UpgradeStatus
 from shared.events import about, emit
 from shared.models import GateState, InFlightUpgrade, State, Status
 from shared.outcomes import adopt, create_again, wait_for_status
-from shared.ports import Ports
+from shared.ports import MaySend, Ports
 from shared.refusals import is_of_another_upgrade
 from shared.results import finish
 from shared.setbacks import code_of, defer, is_own_refusal, refused, set_back
@@ -48,7 +49,9 @@ def _poll(ports: Ports, row: InFlightUpgrade, upgrade_id: str) -> frozenset[str]
     """One status call, and what follows from it."""
     polled = replace(row, polls=row.polls + 1)
     try:
-        status = ports.partner_center.get_status(row, upgrade_id)
+        status = ports.partner_center.get_status(row, upgrade_id, may_send=_may_send(ports))
+    except errors.HeldBack:
+        return frozenset()  # still due: the gate alone holds it
     except errors.NotSent as error:
         set_back(ports, row, error)
         return frozenset()
@@ -116,7 +119,7 @@ def _not_found(ports: Ports, row: InFlightUpgrade, error: errors.UpgradeNotFound
 def _ask_eligibility(ports: Ports, row: InFlightUpgrade, error: errors.Refused) -> frozenset[str]:
     """The upgrade that is in place is adopted; where there is none, it is created again, once."""
     try:
-        in_place = ports.partner_center.get_eligibility(row).upgrade_id
+        in_place = ports.partner_center.get_eligibility(row, may_send=_may_send(ports)).upgrade_id
     except errors.CallFailed as trouble:
         set_back(ports, row, trouble)
         return frozenset({"polled"})
@@ -130,6 +133,10 @@ def _ask_eligibility(ports: Ports, row: InFlightUpgrade, error: errors.Refused) 
         finish(ports, row, Status.FAILED, error_code=code_of(error), error_description=error.description or None)
         return frozenset({"polled", "finished"})
     return frozenset({"polled"})
+
+
+def _may_send(ports: Ports) -> MaySend:
+    return partial(ports.gate.may_send, create=False)
 
 
 def _is_overdue(ports: Ports, row: InFlightUpgrade) -> bool:

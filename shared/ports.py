@@ -31,12 +31,16 @@ class UpgradeStore(Protocol):
     def list_results(self, customer_id: str, product_family: str) -> list[UpgradeResult]: ...
 
 
+# Asked just before a call leaves: False holds it back.
+type MaySend = Callable[[], bool]
+
+
 class PartnerCenter(Protocol):
     """The calls; see partner_center.PartnerCenterClient."""
 
-    def create_upgrade(self, row: InFlightUpgrade, *, lease_ends: float) -> CreatedUpgrade: ...
-    def get_status(self, row: InFlightUpgrade, upgrade_id: str) -> UpgradeStatus: ...
-    def get_eligibility(self, row: InFlightUpgrade) -> Eligibility: ...
+    def create_upgrade(self, row: InFlightUpgrade, *, lease_ends: float, may_send: MaySend) -> CreatedUpgrade: ...
+    def get_status(self, row: InFlightUpgrade, upgrade_id: str, *, may_send: MaySend) -> UpgradeStatus: ...
+    def get_eligibility(self, row: InFlightUpgrade, *, may_send: MaySend) -> Eligibility: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +58,12 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to submit. `ends`: Clock.monotonic. `unknown_before`: an earlier create call may have gone through."""
+    """The right to submit. `ends`: Clock.monotonic. `unknown_before`: an earlier create call may have gone through.
+
+    `direct`: right after the claim, which only an open gate allows.
+    """
 
     row: InFlightUpgrade
     ends: float
     unknown_before: bool
+    direct: bool = False

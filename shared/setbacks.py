@@ -45,6 +45,8 @@ def set_back(ports: Ports, row: InFlightUpgrade, error: errors.CallFailed) -> No
 def _setback(ports: Ports, row: InFlightUpgrade, cause: errors.CallFailed) -> Setback:
     """Tells the gate, too."""
     match cause:
+        case errors.HeldBack():
+            return Setback(Reason.GATE, 0)
         case errors.OutcomeUnknown():
             return _unknown(ports, row)
         case errors.Throttled():

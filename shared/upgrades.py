@@ -6,6 +6,7 @@ Knows neither azure.* nor HTTP nor the clock: they come in as `Ports`.
 import logging
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from shared import errors
 from shared.errors import RowChanged, RowExists, StoreUnavailable
@@ -36,7 +37,7 @@ def claim(ports: Ports, request: UpgradeRequest) -> Lease | None:
         if not gate_open:
             log_deferred(row)
             return None
-        return Lease(row, started + ports.settings.lease_s, unknown_before=False)
+        return Lease(row, started + ports.settings.lease_s, unknown_before=False, direct=True)
 
 
 def submit_claimed(ports: Ports, lease: Lease) -> None:
@@ -64,7 +65,8 @@ def check_and_submit(ports: Ports, lease: Lease) -> frozenset[str]:
     if _is_answered(ports, lease.row):
         return frozenset()
     try:
-        upgrade = ports.partner_center.create_upgrade(lease.row, lease_ends=lease.ends)
+        may_send = partial(ports.gate.may_send, create=True, direct=lease.direct)
+        upgrade = ports.partner_center.create_upgrade(lease.row, lease_ends=lease.ends, may_send=may_send)
     except errors.NotSent as error:
         not_created(ports, lease, error)
         return frozenset()

@@ -12,7 +12,7 @@ from shared.clock import Clock
 from shared.errors import RowChanged, RowExists, StoreUnavailable
 from shared.gate import Gate, GateStore
 from shared.models import GateState, InFlightUpgrade, Status, UpgradeRequest, UpgradeResult
-from shared.ports import PartnerCenter, Ports, UpgradeStore
+from shared.ports import MaySend, PartnerCenter, Ports, UpgradeStore
 from shared.settings import Settings
 
 CUSTOMER = "2f3e9a10-5b1c-4d6e-8f70-a1b2c3d4e5f6"
@@ -187,9 +187,10 @@ class FakePartnerCenter:
     unknown: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     violations: list[str] = field(default_factory=list)
 
-    def create_upgrade(self, row: InFlightUpgrade, *, lease_ends: float) -> CreatedUpgrade:
+    def create_upgrade(self, row: InFlightUpgrade, *, lease_ends: float, may_send: MaySend) -> CreatedUpgrade:
         if self.clock.monotonic() > lease_ends - self.call_deadline_s:
             raise errors.LeaseTooShort
+        _check(may_send)
         fate = self.create_fates.popleft() if self.create_fates else PROCESSED
         if isinstance(fate, errors.NotSent):
             raise fate
@@ -208,7 +209,8 @@ class FakePartnerCenter:
             raise answer
         return answer
 
-    def get_status(self, row: InFlightUpgrade, upgrade_id: str) -> UpgradeStatus:
+    def get_status(self, row: InFlightUpgrade, upgrade_id: str, *, may_send: MaySend) -> UpgradeStatus:
+        _check(may_send)
         self.statuses.append(upgrade_id)
         fate = self.status_fates.popleft() if self.status_fates else PROCESSED
         if isinstance(fate, UpgradeStatus):
@@ -221,7 +223,8 @@ class FakePartnerCenter:
         ends = {"Completed": Status.COMPLETED, "Failed": Status.FAILED}
         return UpgradeStatus(server_status=found.status, end=ends.get(found.status))
 
-    def get_eligibility(self, row: InFlightUpgrade) -> Eligibility:
+    def get_eligibility(self, row: InFlightUpgrade, *, may_send: MaySend) -> Eligibility:
+        _check(may_send)
         self.eligibilities += 1
         fate = self.eligibility_fates.popleft() if self.eligibility_fates else PROCESSED
         if isinstance(fate, errors.CallFailed):
@@ -259,6 +262,11 @@ class FakePartnerCenter:
     def _check_unknown(self, row: InFlightUpgrade) -> None:
         if self.unknown[row.key] - {row.ms_request_id}:
             self.violations.append(f"a new MS-RequestId for {row.request_id} while an outcome is unknown")
+
+
+def _check(may_send: MaySend) -> None:
+    if not may_send():
+        raise errors.HeldBack
 
 
 def settings(**changed: object) -> Settings:

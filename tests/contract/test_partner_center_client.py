@@ -319,6 +319,26 @@ def test_a_service_that_cannot_be_reached_leaves_the_outcome_unknown(partner: Pa
 # Not sent
 
 
+def test_what_may_not_be_sent_any_more_is_held_back_after_the_token_was_made(partner: Partner) -> None:
+    row, lease_ends = partner.row(), partner.clock.monotonic() + 60
+    for call in (
+        lambda: partner.client.create_upgrade(row, lease_ends=lease_ends, may_send=lambda: False),
+        lambda: partner.client.get_status(row, str(uuid4()), may_send=lambda: False),
+        lambda: partner.client.get_eligibility(row, may_send=lambda: False),
+    ):
+        with pytest.raises(errors.HeldBack):
+            call()
+    assert partner.calls(row) == []
+
+
+def test_a_confirming_call_that_is_held_back_leaves_the_outcome_unknown(partner: Partner) -> None:
+    row, answers = partner.row("location-missing"), iter([True, False])
+    with pytest.raises(errors.OutcomeUnknown) as raised:
+        partner.client.create_upgrade(row, lease_ends=partner.clock.monotonic() + 60, may_send=lambda: next(answers))
+    assert isinstance(raised.value.trouble, errors.HeldBack)
+    assert partner.kinds(row) == ["create"]
+
+
 def test_with_less_of_the_lease_than_the_call_may_take_nothing_is_sent(partner: Partner) -> None:
     row = partner.row()
     with pytest.raises(errors.LeaseTooShort):

@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 
 from shared import errors
-from shared.models import GateReason, Position, Reason, State, Status
+from shared.models import GateReason, GateState, Position, Reason, State, Status, UpgradeResult
 from shared.polling import touch
+from shared.ports import Lease
 from shared.upgrades import claim, submit_claimed, take
-from tests.fakes import LOST_AFTER, LOST_BEFORE, Fate, World, request
+from tests.fakes import LOST_AFTER, LOST_BEFORE, Fate, InMemoryStore, World, request, settings
 
 
 def _submit(world: World, fate: Fate = "processed", request_id: str = "r1") -> None:
@@ -20,10 +21,21 @@ def _submit(world: World, fate: Fate = "processed", request_id: str = "r1") -> N
 
 
 def _retry(world: World, fate: Fate = "processed") -> None:
-    """PollUpgrade finds the row when it is due."""
+    """PollUpgrade finds the row when it is due, and has opened the gate by then."""
+    world.store.write_gate(GateState(etag=world.store.gate.etag))
     world.clock.advance(max(0.0, (world.row.next_attempt_at - world.clock.now()).total_seconds()))
     world.partner_center.create_fates.append(fate)
     touch(world.ports, world.row)
+
+
+class _ClosesMeanwhile(InMemoryStore):
+    """The gate closes while the earlier results are read, the last step before a create call."""
+
+    def list_results(self, customer_id: str, product_family: str) -> list[UpgradeResult]:
+        self.write_gate(GateState(position=self.becomes, etag=self.gate.etag))
+        return super().list_results(customer_id, product_family)
+
+    becomes = Position.CLOSED
 
 
 REFUSED = errors.RefusedForGood("no", code="900108", http_status=403)
@@ -346,3 +358,41 @@ def test_an_answer_for_a_row_that_somebody_else_has_taken_is_left_to_them() -> N
     taken = world.store.update_in_flight(replace(world.row, setbacks=7))
     submit_claimed(world.ports, lease)
     assert world.row == taken
+
+
+@pytest.mark.parametrize("position", [Position.CLOSED, Position.RECOVERING, Position.PAUSED])
+def test_a_gate_that_leaves_open_between_claim_and_call_holds_the_call_back(position: Position) -> None:
+    """Recovering, too: after trouble only PollUpgrade calls."""
+    store = _ClosesMeanwhile()
+    store.becomes = position
+    world = World(store=store, settings=settings(gate_cache_s=0.001))
+    lease = claim(world.ports, request())
+    assert lease
+    world.clock.advance(1)
+    submit_claimed(world.ports, lease)
+    assert world.partner_center.creates == []
+    assert (world.row.state, world.row.last_reason) == (State.DEFERRED, Reason.GATE)
+    assert not world.row.outcome_unknown
+    assert world.row.next_attempt_at == world.clock.now()
+    assert world.store.gate.position is position
+
+
+def test_a_gate_that_closes_between_the_pollers_lease_and_its_call_holds_the_call_back() -> None:
+    store = _ClosesMeanwhile()
+    world = World(store=store, settings=settings(gate_cache_s=0.001))
+    world.partner_center.create_fates.append(LOST_BEFORE)
+    store.becomes = Position.OPEN
+    submit_claimed(world.ports, _claimed(world))
+    store.becomes = Position.CLOSED
+    world.clock.advance(world.settings.retry_max_s)
+    before = world.row
+    assert touch(world.ports, before) == frozenset()
+    assert len(world.partner_center.creates) == 1
+    assert world.row.outcome_unknown, "of the first call"
+    assert world.row.ms_request_id == before.ms_request_id
+
+
+def _claimed(world: World) -> Lease:
+    lease = claim(world.ports, request())
+    assert lease
+    return lease

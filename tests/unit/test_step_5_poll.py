@@ -175,11 +175,21 @@ def test_the_deadline_counts_from_the_accepted_create_call_and_not_from_the_clai
     world = World()
     world.store.write_gate(GateState(position=Position.PAUSED))
     claim(world.ports, request())
+    world.store.write_gate(GateState(etag=world.store.gate.etag))
     world.clock.advance(2 * world.settings.upgrade_deadline_h * 3600)
     touch(world.ports, world.row)
     _poll(world)
     assert world.row.state is State.IN_PROGRESS
     assert not world.store.results
+
+
+def test_a_gate_that_closes_before_a_status_call_leaves_the_row_as_it_is() -> None:
+    world = _in_progress()
+    world.store.write_gate(GateState(position=Position.CLOSED))
+    before = world.row
+    assert _poll(world) == frozenset()
+    assert world.partner_center.statuses == []
+    assert world.row == before
 
 
 def test_a_completion_past_the_deadline_is_still_a_completion() -> None:

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from shared import errors
 from shared.errors import StoreError
-from shared.models import InFlightUpgrade, State, Status, UpgradeRequest, UpgradeResult
+from shared.models import GateState, InFlightUpgrade, Position, State, Status, UpgradeRequest, UpgradeResult
 from shared.polling import touch
 from shared.ports import Ports
 from shared.results import finish
@@ -198,6 +198,12 @@ class Pipeline(RuleBasedStateMachine):
     def time_passes(self, duration_s: int) -> None:
         self.world.clock.advance(duration_s)
 
+    @precondition(lambda self: self.world.store.gate.position is not Position.OPEN)
+    @rule()
+    def the_gate_opens(self) -> None:
+        """As ticks make it, in the end."""
+        self.world.store.write_gate(GateState(etag=self.world.store.gate.etag))
+
     @precondition(lambda self: self.sent and not self.actors)
     @rule(jump_s=st.sampled_from([-3600, 3600]))
     def the_clock_jumps(self, jump_s: int) -> None:
@@ -304,6 +310,7 @@ class Pipeline(RuleBasedStateMachine):
         for _ in range(400):
             while self.actors:
                 self._step(self.actors[0])
+            self.the_gate_opens()
             if self.queue:
                 asked, left = self.queue.pop()
                 self.queue += [(asked, left - 1)] if left > 1 else []

@@ -10,6 +10,7 @@ import pytest
 from shared import errors
 from shared.errors import StoreUnavailable
 from shared.models import GateReason, GateState, InFlightUpgrade, Position, State, Status
+from shared.ports import MaySend
 from shared.tick import Poller
 from shared.upgrades import claim
 from tests.fakes import NOON, FakePartnerCenter, FakeTokens, InMemoryStore, World, request, settings
@@ -144,8 +145,8 @@ class _Slow(FakePartnerCenter):
         super().__init__(world.clock)
         self._world, self._call_s = world, call_s
 
-    def create_upgrade(self, row: InFlightUpgrade, *, lease_ends: float) -> object:  # type: ignore[override]
-        created = super().create_upgrade(row, lease_ends=lease_ends)
+    def create_upgrade(self, row: InFlightUpgrade, *, lease_ends: float, may_send: MaySend) -> object:  # type: ignore[override]
+        created = super().create_upgrade(row, lease_ends=lease_ends, may_send=may_send)
         self._world.clock.advance(self._call_s)
         return created
 
@@ -204,11 +205,11 @@ class _CountsAtOnce(FakePartnerCenter):
         super().__init__(world.clock)
         self._world = world
 
-    def create_upgrade(self, row: InFlightUpgrade, *, lease_ends: float) -> object:  # type: ignore[override]
+    def create_upgrade(self, row: InFlightUpgrade, *, lease_ends: float, may_send: MaySend) -> object:  # type: ignore[override]
         if not self.creates:
             taken = [r for r in self._world.store.in_flight.values() if r.next_attempt_at > NOON]
             assert len(taken) == 1
-        return super().create_upgrade(row, lease_ends=lease_ends)
+        return super().create_upgrade(row, lease_ends=lease_ends, may_send=may_send)
 
 
 def test_a_probe_that_is_throttled_closes_the_gate_again() -> None:
@@ -248,10 +249,10 @@ class _Stream(FakePartnerCenter):
         super().__init__(world.clock)
         self._world = world
 
-    def create_upgrade(self, row: InFlightUpgrade, *, lease_ends: float) -> object:  # type: ignore[override]
+    def create_upgrade(self, row: InFlightUpgrade, *, lease_ends: float, may_send: MaySend) -> object:  # type: ignore[override]
         if len(self.creates) < 20:
             _deferred(self._world, 1, first=100 + len(self.creates))
-        return super().create_upgrade(row, lease_ends=lease_ends)
+        return super().create_upgrade(row, lease_ends=lease_ends, may_send=may_send)
 
 
 def test_in_a_pause_status_calls_go_on_and_create_calls_do_not() -> None:
