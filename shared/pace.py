@@ -12,6 +12,10 @@ _BELOW = 0.98  # of what was let through
 _DECREASE = 0.85
 _CATCH_UP = 3  # calls
 _GROWTH = 1.0015  # with each call, so that it fits whatever the limit's scale is
+# With each call past twice as many as were let through before the last no: the limit is far away, or it was none but a
+# single customer's, or what was measured was an outage.
+_GROWTH_FAR_BELOW = 1.05
+_FEW = 10  # calls: fewer tell nothing about where the limit is
 
 
 class Pace:
@@ -22,8 +26,9 @@ class Pace:
         self._clock = clock
         self._level = float(ceiling)
         self._recovery: str | None = None
-        self._stretch_began: float | None = None  # at the last recovery from throttling
+        self._stretch_began: float | None = None  # at the last recovery
         self._passed = 0  # calls since then
+        self._passed_before = 0  # in the stretch before, until its end
         self._dry = False  # since then
         self._rate: float | None = None  # calls a second
         self._next_at = 0.0
@@ -40,6 +45,8 @@ class Pace:
         self._level = 1.0
         if throttled:
             self._learn()
+            self._passed_before = self._passed
+        self._begin_stretch()  # also after other trouble: what was let through meanwhile shows the trouble
 
     def rest(self) -> None:
         """Nothing waits any more: what is let through from now on shows the demand, not the limit."""
@@ -57,9 +64,11 @@ class Pace:
     def started(self) -> None:
         """A call has started now."""
         if self._rate:
-            self._rate *= _GROWTH
             # Time that was lost (a slow look at the table) is made up for, but by no more than a few calls at once.
             earliest = self._clock.monotonic() - _CATCH_UP / self._rate
+            if self._next_at >= earliest:  # else the rate holds nobody back, and to grow would mean nothing
+                far_below = self._passed > 2 * max(_FEW, self._passed_before)
+                self._rate *= _GROWTH_FAR_BELOW if far_below else _GROWTH
             self._next_at = max(self._next_at, earliest) + 1 / self._rate
 
     def came_back(self) -> None:
@@ -76,4 +85,7 @@ class Pace:
                 self._rate = max(_BELOW * passed_per_s, _DECREASE * (self._rate or 0.0))
             elif self._rate:
                 self._rate *= _DECREASE
+
+    def _begin_stretch(self) -> None:
+        now = self._clock.monotonic()
         self._stretch_began, self._passed, self._dry, self._next_at = now, 0, False, now

@@ -134,6 +134,54 @@ def test_trouble_of_another_kind_teaches_no_rate() -> None:
     assert pace.wait_s() == 0
 
 
+def test_an_outage_between_two_stretches_of_throttling_does_not_lower_the_rate() -> None:
+    """Without this a rate of two calls a minute was learnt from an outage of a minute."""
+    clock = FakeClock()
+    pace = _recovering(clock, throttled=True)
+    _come_back(pace, 2)
+    clock.advance(60)
+    pace.recover("an outage is over", throttled=False)
+    _come_back(pace, 100)
+    clock.advance(10)
+    pace.recover("the third", throttled=True)
+    assert 9 < _rate(pace) < 10
+
+
+def test_a_rate_far_below_the_limit_grows_within_a_minute() -> None:
+    """A customer's own limit said no after two calls, and all that follow are let through."""
+    clock = FakeClock()
+    pace = _throttled_after(clock, calls=2, duration_s=2)
+    began = clock.monotonic()
+    for _ in range(200):
+        clock.advance(max(0.01, pace.wait_s()))  # a hundred calls a second are all that there is time for
+        pace.started()
+        pace.came_back()
+    assert clock.monotonic() - began < 60
+
+
+def test_a_rate_that_holds_nobody_back_does_not_grow() -> None:
+    """Where the calls take longer than the rate asks for: else it would grow without bound, and mean nothing."""
+    clock = FakeClock()
+    pace = _throttled_after(clock, calls=100, duration_s=10)
+    for _ in range(1000):
+        clock.advance(1)
+        pace.started()
+        pace.came_back()
+    assert pace._rate is not None
+    assert pace._rate < 11
+
+
+def test_near_the_limit_the_rate_grows_slowly() -> None:
+    clock = FakeClock()
+    pace = _throttled_after(clock, calls=100, duration_s=10)
+    rate = _rate(pace)
+    for _ in range(100):
+        pace.started()
+        pace.came_back()
+    assert pace._rate is not None
+    assert pace._rate < 1.2 * rate
+
+
 def test_a_learnt_rate_spreads_the_calls() -> None:
     clock = FakeClock()
     pace = _throttled_after(clock, calls=100, duration_s=50)
