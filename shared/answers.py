@@ -31,11 +31,12 @@ _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer. `headers`: case-insensitive. `body`: as it came, decompressed."""
+    """An HTTP answer. `headers`: case-insensitive. `body`: as it came, decompressed. `resent`: asked for twice."""
 
     http_status: int
     headers: Mapping[str, str]
     body: bytes
+    resent: bool = False
 
     def document(self) -> dict[str, Any] | None:
         """The JSON object in the body; None where it holds anything else."""

@@ -72,12 +72,22 @@ class PartnerCenterClient:
 
         # The confirmation, too, ends with the lease: the tick's budget counts on it.
         with transport.total_deadline(lease_ends - self._clock.monotonic()):
-            answer = self._post("/v1/productupgrades", row, row.ms_request_id, check)
-            created = answers.created_upgrade_id(answer, self._host)
+            created = self._create(row, check)
             if isinstance(created, str):
                 return CreatedUpgrade(created)
             in_place = created if isinstance(created, InPlace) else None
             return CreatedUpgrade(self._confirm(row, in_place, may_send), adopted=in_place is not None)
+
+    def _create(self, row: InFlightUpgrade, check: Callable[[], None]) -> str | InPlace | None:
+        answer = self._send("/v1/productupgrades", row, row.ms_request_id, check)
+        try:
+            self._raise_throttled(answer)
+            return answers.created_upgrade_id(answer, self._host)
+        except (errors.Throttled, errors.Unauthorized, errors.AccessDenied) as refusal:
+            # Given before the service looks at the request: they tell nothing about the first of two sendings.
+            if answer.resent:
+                raise errors.OutcomeUnknown("sent twice", trouble=refusal) from refusal
+            raise
 
     def get_status(self, row: InFlightUpgrade, upgrade_id: str, *, may_send: MaySend = _always) -> UpgradeStatus:
         """`POST /v1/productUpgrades/{upgrade_id}/status`."""
@@ -115,23 +125,31 @@ class PartnerCenterClient:
         raise in_place.refusal
 
     def _post(self, path: str, row: InFlightUpgrade, ms_request_id: str, check: Callable[[], None]) -> Answer:
+        answer = self._send(path, row, ms_request_id, check)
+        self._raise_throttled(answer)
+        return answer
+
+    def _raise_throttled(self, answer: Answer) -> None:
+        if answer.http_status == 429:
+            raise answers.throttled(answer, self._clock.now())
+
+    def _send(self, path: str, row: InFlightUpgrade, ms_request_id: str, check: Callable[[], None]) -> Answer:
         """`check` raises where the call may not be sent any more: making the token may have taken long."""
         token = self._tokens.get_token()
         check()
         body = {"customerId": row.customer_id, "productFamily": row.product_family}
+        resent: list[bool] = []
         try:
             response = transport.send(
                 self._session, "POST", self._base_url + path,
-                timeouts=self._timeouts, max_bytes=_MAX_BYTES,
+                timeouts=self._timeouts, max_bytes=_MAX_BYTES, on_resend=lambda: resent.append(True),
                 headers=self._headers(token, row, ms_request_id), json=body,
             )  # fmt: skip
         except requests.RequestException as error:
             self._log_failed(path, row, ms_request_id, error_type=type(error).__name__)
             raise errors.OutcomeUnknown(type(error).__name__) from None
-        answer = Answer(response.status_code, response.headers, response.content)
+        answer = Answer(response.status_code, response.headers, response.content, resent=bool(resent))
         self._note(path, row, ms_request_id, token, answer)
-        if answer.http_status == 429:
-            raise answers.throttled(answer, self._clock.now())
         return answer
 
     def _headers(self, token: str, row: InFlightUpgrade, ms_request_id: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ of names is not bounded: the operating system's own limits hold there.
 import io
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -187,19 +187,30 @@ class Timeouts:
     total_s: float
 
 
+def _nothing() -> None:
+    pass
+
+
 def send(
-    session: requests.Session, method: str, url: str, *, timeouts: Timeouts, max_bytes: int, **kwargs: Any
+    session: requests.Session,
+    method: str,
+    url: str,
+    *,
+    timeouts: Timeouts,
+    max_bytes: int,
+    on_resend: Callable[[], None] = _nothing,
+    **kwargs: Any,
 ) -> requests.Response:
     """One call; no redirect is followed, and the body is read whole.
 
     A connection that was kept alive and turns out dead before any answer is replaced and the call sent once more: the
-    caller's headers, so also its MS-RequestId, stay the same.
+    caller's headers, so also its MS-RequestId, stay the same. `on_resend` is called then: the server may see it twice.
 
     Raises:
         requests.RequestException: no whole answer in time.
     """
     kwargs |= {"timeout": (timeouts.connect_s, timeouts.read_s), "stream": True, "allow_redirects": False}
-    with total_deadline(timeouts.total_s), _open(session, method, url, **kwargs) as response:
+    with total_deadline(timeouts.total_s), _open(session, method, url, on_resend, **kwargs) as response:
         body = bytearray()
         for chunk in response.iter_content(_CHUNK):
             body += chunk
@@ -209,13 +220,16 @@ def send(
         return response
 
 
-def _open(session: requests.Session, method: str, url: str, **kwargs: Any) -> requests.Response:
+def _open(
+    session: requests.Session, method: str, url: str, on_resend: Callable[[], None], **kwargs: Any
+) -> requests.Response:
     try:
         return session.request(method, url, **kwargs)
     except requests.ConnectionError as error:
         call = _current.get()
         if isinstance(error, requests.Timeout) or call is None or not call.on_used_connection:
             raise
+        on_resend()
         return session.request(method, url, **kwargs)
 
 

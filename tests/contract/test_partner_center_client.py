@@ -316,6 +316,22 @@ def test_a_service_that_cannot_be_reached_leaves_the_outcome_unknown(partner: Pa
         client.create_upgrade(partner.row(), lease_ends=partner.clock.monotonic() + 60)
 
 
+def test_a_429_after_a_second_sending_tells_nothing_about_the_first(partner: Partner) -> None:
+    """The kept connection breaks when the upgrade is there already; the second sending does not get that far."""
+    partner.create(partner.row())  # so that the connection is a kept one
+    row = partner.row("cut-after")
+    partner.control("PUT", "switches", {"api_bucket": {"rate_per_s": 0.01, "burst": 1}})
+    try:
+        error = partner.refused(row)
+    finally:
+        partner.control("PUT", "switches", {"api_bucket": None})
+    assert isinstance(error, errors.OutcomeUnknown)
+    assert isinstance(error.trouble, errors.Throttled)
+    assert [call["http"] for call in partner.calls(row)] == ["cut", 429]
+    assert partner.create(row).upgrade_id in partner.upgrade_ids(row)
+    assert len(partner.upgrade_ids(row)) == 1
+
+
 # Not sent
 
 
