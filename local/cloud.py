@@ -3,21 +3,23 @@
 import json
 import os
 import shutil
+import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import requests
 from azure.identity import DefaultAzureCredential
 from azure.keyvault.secrets import SecretClient
 
 from local import tls
 from local.azurite import create_missing_tables
-from local.component import REPOSITORY, Component, start
+from local.component import REPOSITORY
+from local.functions import Function
+from local.parts import Parts, command_lines
 from shared.settings import Settings
 from shared.upgrade_store import TABLES
 
@@ -49,43 +51,40 @@ DELAYS = {
     "STORAGE_HOLD_S": "20",
     "PYTHON_THREADPOOL_THREAD_COUNT": "16",
 }
-# The offsets from a base port, where one is given.
-PORTS = ("service_bus", "identity", "key_vault", "azurite", "partner_center", "authority")
 FUNCTIONS = {"CreateUpgrade": 2, "PollUpgrade": 1}
 
 
 @dataclass
 class Cloud:
-    """A running cloud. `folder`: state, certificates and logs. `settings`: added to the app's."""
+    """A running cloud. `folder`: state, certificates and logs. `settings`: added to the app's.
+
+    `front`: the app reaches its tables through a proxy that can break them and records its writes. `deaths`: how many
+    of the functions' processes were found dead and replaced.
+    """
 
     folder: Path
     base_port: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
     queue: Mapping[str, object] = field(default_factory=lambda: {"lock_s": 10, "max_delivery_count": 5})
     app: Path = REPOSITORY
-    parts: dict[str, Component] = field(default_factory=dict)
-    functions: list["Function"] = field(default_factory=list)
+    front: bool = False
+    parts: Parts = field(init=False)
+    functions: list[Function] = field(init=False, default_factory=list)
+    deaths: int = field(init=False, default=0)
+    _functions_change: threading.Lock = field(init=False, repr=False, default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.parts = Parts(self.folder)
 
     def start(self) -> None:
         """Starts all parts but the functions, and puts in place what a deployment and a consent leave behind."""
         self.folder.mkdir(parents=True, exist_ok=True)
         certificates = tls.ensure(self.folder / "tls")
-        queues = self.folder / "queues.json"
-        queues.write_text(json.dumps({QUEUE: dict(self.queue)}))
-        keys = ("--tls", str(certificates.folder))
-        arguments: dict[str, tuple[str, ...]] = {
-            "service_bus": ("--queues", str(queues), "--state", self._state("service_bus"), *self._port("service_bus")),
-            "identity": self._port("identity"),
-            "key_vault": (*keys, "--state", self._state("key_vault"), *self._port("key_vault")),
-            "azurite": (*keys, "--state", self._state("azurite"), *self._port("azurite")),
-            "partner_center": (
-                *keys, "--state", self._state("partner_center"), "--tenant", TENANT, "--client-id", CLIENT_ID,
-                *self._port("partner_center", "--api-port"), *self._port("authority", "--authority-port"),
-            ),
-        }  # fmt: skip
-        with ThreadPoolExecutor() as pool:
-            started = {name: pool.submit(self._start, name, given) for name, given in arguments.items()}
-            self.parts = {name: part.result() for name, part in started.items()}
+        (self.folder / "queues.json").write_text(json.dumps({QUEUE: dict(self.queue)}))
+        self.parts.start(command_lines(self.folder, self.base_port, tenant=TENANT, client_id=CLIENT_ID))
+        if self.front:
+            target = ("--target", self.tables_url)
+            self.parts.start({"storage_front": ("--tls", str(certificates.folder), *target)})
         self.client_environment = {
             **certificates.environment,
             **self.parts["identity"].facts["environment"],
@@ -97,26 +96,65 @@ class Cloud:
         """Each function in processes of its own, as on Flex Consumption. Default: two of CreateUpgrade."""
         names = [name for name, count in (counts or FUNCTIONS).items() for _ in range(count)]
         with ThreadPoolExecutor() as pool:
-            self.functions = list(pool.map(self._start_function, range(len(names)), names))
+            self.functions = list(pool.map(self._function, names, range(len(names))))
+
+    def start_function(self, name: str) -> Function:
+        """One more process of it."""
+        with self._functions_change:
+            index = 1 + max((function.index for function in self.functions), default=-1)
+            self.functions.append(self._function(name, index))
+            return self.functions[-1]
+
+    def end_function(self, function: Function) -> None:
+        """Drains and ends one; where it died and was replaced, what took its place."""
+        with self._functions_change:
+            ended = [other for other in self.functions if other.index == function.index]
+            self.functions = [other for other in self.functions if other.index != function.index]
+        for process in ended:
+            process.close()
 
     def restart_dead_functions(self) -> int:
         """As the platform does. How many there were."""
-        dead = [index for index, function in enumerate(self.functions) if not function.host.running]
-        for index in dead:
-            self.functions[index].close()
-            self.functions[index] = self._start_function(index, self.functions[index].name)
+        with self._functions_change:
+            dead = [place for place, function in enumerate(self.functions) if not function.host.running]
+            for place in dead:
+                function = self.functions[place]
+                function.close()
+                self.functions[place] = self._function(function.name, function.index)
+            self.deaths += len(dead)
         return len(dead)
 
     def stop_functions(self) -> None:
         """Drains and ends them; the rest of the cloud goes on."""
+        with self._functions_change:
+            ended, self.functions = self.functions, []
         with ThreadPoolExecutor() as pool:
-            list(pool.map(Function.close, self.functions))
-        self.functions = []
+            list(pool.map(Function.close, ended))
 
     def stop(self) -> None:
         self.stop_functions()
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(Component.stop, self.parts.values()))
+        self.parts.stop_all()
+
+    def stop_part(self, name: str, sig: signal.Signals = signal.SIGTERM) -> None:
+        self.parts.stop(name, sig)
+
+    def start_part(self, name: str) -> None:
+        """Again, on its ports, with what it held."""
+        self.parts.start_again(name)
+
+    def restart(self, name: str, sig: signal.Signals = signal.SIGTERM) -> None:
+        """Not at the same time as another restart of the same part."""
+        self.stop_part(name, sig)
+        self.start_part(name)
+
+    def faults(self, name: str, rules: Sequence[Mapping[str, object]]) -> None:
+        """The rules in force at identity, key_vault or storage_front from now on, each a `fault_rules.Rule`."""
+        self.parts.control(name, "PUT", "faults", rules)
+
+    def faults_fired(self, name: str) -> dict[str, int]:
+        """How often, by the names of the rules."""
+        fired: dict[str, int] = self.parts.control(name, "GET", "faults")
+        return fired
 
     @property
     def service_bus(self) -> str:
@@ -125,7 +163,13 @@ class Cloud:
 
     @property
     def tables_url(self) -> str:
+        """Of the storage itself."""
         return str(self.parts["azurite"].facts["url"])
+
+    @property
+    def front_url(self) -> str:
+        """Of the proxy before it."""
+        return str(self.parts["storage_front"].facts["url"])
 
     @property
     def partner_center_url(self) -> str:
@@ -138,7 +182,7 @@ class Cloud:
             "PARTNER_TENANT_ID": TENANT,
             "PARTNER_CLIENT_ID": CLIENT_ID,
             "KEY_VAULT_URL": str(self.parts["key_vault"].facts["url"]),
-            "TABLES_URL": self.tables_url,
+            "TABLES_URL": self.front_url if self.front else self.tables_url,
             "PARTNER_CENTER_URL": self.partner_center_url,
             "AUTHORITY_URL": str(self.parts["partner_center"].facts["authority_url"]),
             "UPGRADE_QUEUE": QUEUE,
@@ -150,10 +194,7 @@ class Cloud:
 
     def fake(self, method: str, path: str, content: object = None) -> Any:
         """The control API of the fake Partner Center."""
-        url = f"{self.partner_center_url}/_fake/{path}"
-        response = requests.request(method, url, json=content, timeout=30)
-        response.raise_for_status()
-        return response.json()
+        return self.parts.control("partner_center", method, path, content)
 
     def logs(self) -> Iterator[dict[str, Any]]:
         """Every log line of the functions so far."""
@@ -161,17 +202,8 @@ class Cloud:
             for line in path.read_text().splitlines():
                 yield json.loads(line)
 
-    def _start(self, name: str, arguments: tuple[str, ...]) -> Component:
-        return start(f"local.{name}", *arguments, log=self.folder / "logs" / f"{name}.log")
-
-    def _start_function(self, index: int, name: str) -> "Function":
-        return Function(name, index, self)
-
-    def _state(self, name: str) -> str:
-        return str(self.folder / "state" / name)
-
-    def _port(self, name: str, option: str = "--port") -> tuple[str, ...]:
-        return (option, str(self.base_port + PORTS.index(name))) if self.base_port else ()
+    def _function(self, name: str, index: int) -> Function:
+        return Function(name, index, app=self.app, settings=self.app_settings, logs=self.folder / "logs")
 
     def _deploy(self) -> None:
         """Tables, and the secrets where there are none yet."""
@@ -186,33 +218,6 @@ class Cloud:
             if Settings.refresh_token_secret_name not in present:
                 consent = self.fake("POST", "sign-in", {"mfa": True})
                 vault.set_secret(Settings.refresh_token_secret_name, consent["refresh_token"])
-
-
-class Function:
-    """One process of a function, and the log lines that it writes."""
-
-    def __init__(self, name: str, index: int, cloud: Cloud) -> None:
-        logs = cloud.folder / "logs"
-        self.name = name
-        self.host = start(
-            "local.functions_host", "--app", str(cloud.app), "--function", name,
-            log=logs / f"{name}-{index}.log", env=cloud.app_settings, timeout_s=60,
-        )  # fmt: skip
-        self._lines = logs / f"{name}-{index}.jsonl"
-        self._reader = threading.Thread(target=self._copy, daemon=True)
-        self._reader.start()
-
-    def close(self) -> None:
-        self.host.stop(timeout_s=40)
-        self._reader.join(5)
-
-    def _copy(self) -> None:
-        """From the host's standard output, which would fill up, to a file."""
-        assert self.host.process.stdout
-        with self._lines.open("a") as lines:
-            for line in self.host.process.stdout:
-                lines.write(line)
-                lines.flush()
 
 
 @contextmanager

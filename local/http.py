@@ -27,9 +27,13 @@ from local.tls import Tls
 
 @dataclass(frozen=True)
 class Request:
-    """One request, read in full. `headers` is looked up without regard to case; `path` is decoded and has no query."""
+    """One request, read in full. `headers` is looked up without regard to case; `path` is decoded and has no query.
+
+    `target`: path and query as they came, still encoded.
+    """
 
     method: str
+    target: str
     path: str
     query: Mapping[str, str]
     headers: Message
@@ -159,6 +163,7 @@ class _Connection(BaseHTTPRequestHandler):
             raise ConnectionError("the client went away in the middle of its request")
         return Request(
             method=self.command,
+            target=self.path,
             path=unquote(target.path),
             query=dict(parse_qsl(target.query, keep_blank_values=True)),
             headers=self.headers,
@@ -166,7 +171,8 @@ class _Connection(BaseHTTPRequestHandler):
             connection=self.connection,
         )
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815  # the base class looks for these names
+    # The base class looks for these names.
+    do_GET = do_POST = do_PUT = do_PATCH = do_MERGE = do_DELETE = _answer  # noqa: N815
 
     def finish(self) -> None:
         with contextlib.suppress(OSError):

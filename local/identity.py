@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from local import access_token
+from local.faults import Faults
 from local.http import CALLS_PATH, Calls, Request, Response, Server, json_response
 
 PATH = "/msi/token"
@@ -78,8 +79,8 @@ def main() -> None:
     parser.add_argument("--lifetime-s", type=int, default=3600, help="how long a token is valid")
     arguments = parser.parse_args()
     identity = Identity(arguments.header, arguments.lifetime_s)
-    server = Server(identity.answer, port=arguments.port)
-    server.run(environment=identity.environment(server.url))
+    server = Server(Faults(identity.answer), port=arguments.port)
+    server.run(environment=identity.environment(server.url), control_url=server.url)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from local import access_token
+from local.faults import Faults
 from local.http import CALLS_PATH, Calls, Request, Response, Server, json_response
 from local.tls import ensure
 from local.vault import Properties, SecretVersion, Vault, VaultError
@@ -168,9 +169,9 @@ def main() -> None:
     arguments = parser.parse_args()
     state = arguments.state / "key_vault.json" if arguments.state else None
     key_vault = KeyVault(Vault(state=state))
-    server = Server(key_vault.answer, port=arguments.port, tls=ensure(arguments.tls))
+    server = Server(Faults(key_vault.answer), port=arguments.port, tls=ensure(arguments.tls))
     key_vault.port = server.port
-    server.run(url=key_vault.url)
+    server.run(url=key_vault.url, control_url=key_vault.url)
 
 
 if __name__ == "__main__":

@@ -40,8 +40,12 @@ class Observer:
             results=[result_from_entity(e) for e in self.tables.get_table_client(RESULTS).list_entities()],
             in_flight=list(self.store.list_in_flight()),
             waiting=bool(self.queue.peek_messages(1)),
-            dead=[b"".join(message.body) for message in _peek_all(self.dead_letters)],
+            dead=[b"".join(message.body) for message in self.peek_dead()],
         )
+
+    def peek_dead(self) -> list[ServiceBusReceivedMessage]:
+        """All dead letters."""
+        return list(_peek_all(self.dead_letters))
 
     def send(self, messages: list[Outgoing]) -> None:
         with self.bus.get_queue_sender(QUEUE) as sender:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import struct
 from collections.abc import AsyncIterator
 
 from local.amqp.connection import Connection
@@ -10,6 +11,7 @@ from local.amqp.errors import CONNECTION_FORCED, RESOURCE_LIMIT_EXCEEDED, AmqpEr
 from local.amqp.nodes import Container
 
 _READ_SIZE = 256 * 1024
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # of SO_LINGER
 
 
 class Server:
@@ -18,7 +20,7 @@ class Server:
     def __init__(self, container: Container, *, idle_timeout_s: float = 240) -> None:
         self._container = container
         self._idle_timeout_s = idle_timeout_s
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, asyncio.StreamWriter] = {}
 
     @contextlib.asynccontextmanager
     async def listening(self, port: int) -> AsyncIterator[int]:
@@ -32,6 +34,15 @@ class Server:
                 connection.close(AmqpError(CONNECTION_FORCED, "The broker is shutting down."))
             await asyncio.sleep(0)  # the turn in which the closes are written
             server.close_clients()
+
+    def cut(self) -> int:
+        """Resets every connection, without a word of AMQP, as a broken network does; how many there were."""
+        connections, self._connections = self._connections, {}
+        for connection, writer in connections.items():
+            connection.lost()
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            writer.transport.abort()
+        return len(connections)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -47,11 +58,11 @@ class Server:
             loop.call_soon(flush)
 
         connection = Connection(self._container, flush_soon, loop.call_later, idle_timeout_s=self._idle_timeout_s)
-        self._connections.add(connection)
+        self._connections[connection] = writer
         try:
             await self._read(connection, reader, writer)
         finally:
-            self._connections.discard(connection)
+            self._connections.pop(connection, None)
             connection.lost()
             flush()
 

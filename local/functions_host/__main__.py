@@ -24,6 +24,8 @@ from local.functions_host.worker import Worker
 
 
 def main() -> None:
+    # The Azure SDKs add it to their User-Agent: so the local cloud can say which process asked, and kill that one.
+    os.environ.setdefault("AZURE_HTTP_USER_AGENT", f"pid/{os.getpid()}")
     arguments = _parse_arguments()
     settings = app_settings(os.environ, arguments.settings)
     os.environ.update(settings)

@@ -1,4 +1,4 @@
-"""The token endpoint over HTTP, and the discovery document that MSAL reads first (OpenID Connect Discovery 1.0)."""
+"""The two endpoints of a sign-in over HTTP, and the document that MSAL reads first (OpenID Connect Discovery 1.0)."""
 
 import re
 from urllib.parse import parse_qsl
@@ -10,7 +10,9 @@ from local.partner_center.switches import Outage
 from local.partner_center.tokens import Authority
 
 _DISCOVERY = re.compile(r"/(?P<tenant>[^/]+)/v2\.0/\.well-known/openid-configuration", re.IGNORECASE)
+_AUTHORIZE = re.compile(r"/(?P<tenant>[^/]+)/oauth2/v2\.0/authorize", re.IGNORECASE)
 _TOKEN = re.compile(r"/(?P<tenant>[^/]+)/oauth2/v2\.0/token", re.IGNORECASE)
+_HTML = {"Content-Type": "text/html; charset=utf-8"}
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -25,10 +27,21 @@ class AuthorityApi:
         base = f"https://{request.headers['Host']}"
         if request.method == "GET" and (found := _DISCOVERY.fullmatch(request.path)):
             return json_response(200, _discovery(f"{base}/{found['tenant']}"))
+        if request.method == "GET" and (found := _AUTHORIZE.fullmatch(request.path)):
+            return self._authorize(found["tenant"], request)
         if request.method == "POST" and (found := _TOKEN.fullmatch(request.path)):
             reply = self._authority.exchange(found["tenant"], form, endpoint=base + request.path)
             return json_response(reply.http, reply.document, _NO_STORE)
         return json_response(404, {"error": "not_found"})
+
+    def _authorize(self, tenant: str, request: Request) -> Response:
+        try:
+            answer = self._authority.authorize(tenant, request.query)
+        except TokenError as error:
+            return Response(400, f"<!DOCTYPE html><title>Sign in</title><p>{error}</p>".encode(), _HTML)
+        if answer.by_form:
+            return Response(200, answer.page.encode(), {**_HTML, **_NO_STORE})
+        return Response(302, headers={"Location": answer.address, **_NO_STORE})
 
     def _outage(self, outage: Outage, grant: str, request: Request) -> Response | None:
         now_s = self._authority.clock()

@@ -21,6 +21,7 @@ class Control:
             ("PUT", "switches"): self._put_switches,
             ("PUT", "client"): self._put_client,
             ("POST", "revoke-access-tokens"): lambda _: world.tokens.revoke_access_tokens(),
+            ("POST", "revoke-refresh-tokens"): lambda _: world.tokens.revoke_refresh_tokens(),
             ("GET", "ledger"): self._ledger,
         }
 

@@ -9,10 +9,11 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from local.partner_center.aadsts import TokenError
+from local.partner_center.authorization import Answer, AuthorizationCodes, id_token
 from local.partner_center.clients import Client
 from local.partner_center.journal import Event, Journal
 from local.partner_center.ledger import Ledger
@@ -20,6 +21,7 @@ from local.partner_center.replies import Reply, error_reply
 from local.partner_center.switches import SwitchBoard
 
 REFRESH_TOKEN_LIFETIME_S = 90 * 24 * 3600
+PERSON = "consent@partner.example"
 PERMISSION = "/user_impersonation"
 RESERVED_SCOPES = {"openid", "profile", "offline_access", "email"}
 _GRANT_ERRORS = {"invalid_grant": 50173, "invalid_client": 7000222}
@@ -32,6 +34,7 @@ class Grant:
     amr: tuple[str, ...]
     expires_s: float
     app_only: bool = False
+    revoked: bool = False
 
     @property
     def mfa(self) -> bool:
@@ -54,6 +57,17 @@ class Authority:
     ledger: Ledger
     tokens: "Tokens"
     clock: Callable[[], float]
+    codes: AuthorizationCodes
+
+    def authorize(self, tenant: str, query: Mapping[str, str]) -> Answer:
+        """Where a browser is sent from the authorization endpoint. Raises TokenError: nowhere."""
+        with self.tokens.lock:
+            if tenant.lower() != self.tenant.lower():
+                raise TokenError(90002)
+            if query.get("client_id", "").lower() != self.client.id:
+                raise TokenError(700016)
+            _scope(query, PERMISSION)
+            return self.codes.answer(query)
 
     def exchange(self, tenant: str, form: Mapping[str, str], *, endpoint: str) -> TokenReply:
         """Answers one token request that was sent to the URL `endpoint`."""
@@ -78,6 +92,8 @@ class Authority:
         match form.get("grant_type"):
             case "refresh_token":
                 return self._refreshed(form)
+            case "authorization_code":
+                return self._redeemed(form, issuer=f"{endpoint.rpartition('/oauth2/')[0]}/v2.0")
             case "client_credentials":
                 return self._issued(_scope(form, "/.default"), (), app_only=True)
         raise TokenError(70003)
@@ -87,10 +103,22 @@ class Authority:
         sign_in = self.tokens.refresh_grant(form.get("refresh_token", ""))
         if sign_in is None:
             raise TokenError(70000)
+        if sign_in.revoked:
+            raise TokenError(50173)
         if sign_in.expires_s <= self.clock():
             raise TokenError(700082)
         issued = self._issued(scope, sign_in.amr)
         return {**issued, "refresh_token": self.tokens.issue_refresh(sign_in.amr)}
+
+    def _redeemed(self, form: Mapping[str, str], *, issuer: str) -> Mapping[str, Any]:
+        scope = _scope(form, PERMISSION)
+        signed_in = self.codes.redeem(form)
+        issued = self._issued(scope, signed_in.amr)
+        now_s = int(self.clock())
+        claims = {"iss": issuer, "aud": self.client.id, "tid": self.tenant, "nonce": signed_in.nonce}
+        claims |= {"sub": "a-person", "preferred_username": PERSON}
+        identity = id_token({**claims, "iat": now_s, "exp": now_s + int(issued["expires_in"])})
+        return {**issued, "refresh_token": self.tokens.issue_refresh(signed_in.amr), "id_token": identity}
 
     def _issued(self, scope: str, amr: tuple[str, ...], *, app_only: bool = False) -> dict[str, Any]:
         lifetime_s = self.board.switches.access_token_lifetime_s
@@ -121,6 +149,7 @@ class Tokens:
         journal.on("access token", lambda event: self._access.update({event["hash"]: _grant(event)}))
         journal.on("refresh token", lambda event: self._refresh.update({event["hash"]: _grant(event)}))
         journal.on("revoked", lambda _: self._access.clear())
+        journal.on("refresh tokens revoked", lambda _: self._revoke_refresh_tokens())
 
     def sign_in(self, *, mfa: bool) -> str:
         """A person consents; returns the refresh token of this sign-in."""
@@ -143,6 +172,10 @@ class Tokens:
     def revoke_access_tokens(self) -> None:
         self._journal.record("revoked")
 
+    def revoke_refresh_tokens(self) -> None:
+        """Those that were issued so far."""
+        self._journal.record("refresh tokens revoked")
+
     def refresh_grant(self, token: str) -> Grant | None:
         return self._refresh.get(_hash(token))
 
@@ -164,6 +197,9 @@ class Tokens:
         if self._board.switches.require_mfa and not grant.mfa:
             return error_reply(401, 900421, "The access token has no multi-factor authentication claim.")
         return None
+
+    def _revoke_refresh_tokens(self) -> None:
+        self._refresh = {key: replace(grant, revoked=True) for key, grant in self._refresh.items()}
 
     def _record(self, kind: str, token: str, grant: Grant) -> None:
         self._journal.record(

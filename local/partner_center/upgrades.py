@@ -57,6 +57,7 @@ class Upgrade:
             "productFamily": self.family,
             "createdAt": iso(self.created_s),
             "createdS": self.created_s,
+            "endedS": self.ended_s,
             "msRequestId": self.ms_request_id,
             "state": self.state,
             "polls": self.polls,

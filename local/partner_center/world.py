@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.partner_center.authorization import AuthorizationCodes
 from local.partner_center.clients import Client
 from local.partner_center.journal import Journal
 from local.partner_center.service import PartnerCenter
@@ -38,7 +39,7 @@ def open_world(
     tokens = Tokens(journal, board, clock)
     service = PartnerCenter(journal, board, tokens, clock)
     client = Client(journal, client_id)
-    authority = Authority(tenant, client, board, service.ledger, tokens, clock)
+    authority = Authority(tenant, client, board, service.ledger, tokens, clock, AuthorizationCodes(clock))
     journal.load()
     service.ledger.end_interrupted()
     if client_secret or not client.secret:

@@ -67,6 +67,12 @@ def pack(message: Message, *, earlier_deliveries: int, locked_until: float | Non
     )
 
 
+def dead_letter_properties(reason: str | None, description: str | None) -> dict[str, object]:
+    """The application properties that say why a message is a dead letter."""
+    properties = {"DeadLetterReason": reason, "DeadLetterErrorDescription": description}
+    return {name: value for name, value in properties.items() if value is not None}
+
+
 def with_properties(content: bytes, added: Mapping[str, object]) -> bytes:
     """The message with these application properties (over those of the same name), and otherwise as it was."""
     found = sections(content)

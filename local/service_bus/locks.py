@@ -1,5 +1,6 @@
 """The deliveries that are under way in a queue, by lock token, and when the first of their locks will run out."""
 
+from dataclasses import replace
 from heapq import heappop, heappush
 from uuid import UUID
 
@@ -27,6 +28,12 @@ class Locks:
     def end(self, delivery: Delivery) -> None:
         del self._deliveries[delivery.lock_token]
         self._sequence_numbers.remove(delivery.message.sequence_number)
+
+    def run_out(self) -> int:
+        """Lets all of them have run out long ago; how many there are."""
+        for delivery in list(self._deliveries.values()):
+            self.hold(replace(delivery, locked_until=0))
+        return len(self._deliveries)
 
     def first_to_end(self) -> Delivery | None:
         while self._ends:

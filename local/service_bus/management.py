@@ -11,8 +11,8 @@ from local.amqp.errors import NOT_ALLOWED, NOT_IMPLEMENTED, AmqpError
 from local.amqp.messages import Request
 from local.amqp.request_response import Response
 from local.amqp.values import Array, Int, Symbol, Timestamp
-from local.service_bus.envelope import pack
-from local.service_bus.queue import CannotDeadLetterError, LockLostError, Queue, dead_letter_properties
+from local.service_bus.envelope import dead_letter_properties, pack
+from local.service_bus.queue import CannotDeadLetterError, LockLostError, Queue
 from local.service_bus.queue_node import LOCK_LOST_DESCRIPTION, MESSAGE_LOCK_LOST, QueueNode
 
 ARGUMENT_ERROR = "com.microsoft:argument-error"

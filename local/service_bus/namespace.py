@@ -60,6 +60,10 @@ class Namespace:
             raise LinkError(NOT_ALLOWED, "Nobody sends to a dead-letter queue.")
         return node
 
+    def lose_locks(self) -> int:
+        """Of all queues, at once; how many there were."""
+        return sum(node.lose_locks() for node in self._nodes.values())
+
     def _node(self, path: str) -> QueueNode:
         try:
             return self._nodes[path]

@@ -9,17 +9,11 @@ from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from uuid import UUID, uuid4
 
-from local.service_bus.envelope import with_properties
+from local.service_bus.envelope import dead_letter_properties, with_properties
 from local.service_bus.locks import Locks
 from local.service_bus.message import Change, Counted, Delivery, Message, NewMessage, Removed, Stored
 
 DEAD_LETTER_SUFFIX = "/$deadletterqueue"
-
-
-def dead_letter_properties(reason: str | None, description: str | None) -> dict[str, object]:
-    """The application properties that say why a message is a dead letter."""
-    properties = {"DeadLetterReason": reason, "DeadLetterErrorDescription": description}
-    return {name: value for name, value in properties.items() if value is not None}
 
 
 class LockLostError(Exception):
@@ -146,6 +140,12 @@ class Queue:
         delivery = replace(self._delivery(lock_token), locked_until=self._clock() + self._settings.lock_s)
         self._locks.hold(delivery)
         return delivery.locked_until
+
+    def lose_locks(self) -> int:
+        """All locks that are held run out at once; how many."""
+        count = self._locks.run_out()
+        self.sweep()
+        return count
 
     def peek(self, from_sequence_number: int, count: int) -> list[Message]:
         """Messages, locked ones too, in the order of their sequence numbers."""

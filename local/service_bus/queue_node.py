@@ -12,8 +12,8 @@ from uuid import UUID
 from local.amqp.errors import DECODE_ERROR, NOT_ALLOWED, NOT_IMPLEMENTED, DecodeError
 from local.amqp.link import IncomingLink, OutgoingLink
 from local.amqp.performatives import Accepted, Error, Modified, Outcome, Rejected, Released
-from local.service_bus.envelope import is_scheduled, pack, unpack
-from local.service_bus.queue import CannotDeadLetterError, LockLostError, Queue, dead_letter_properties
+from local.service_bus.envelope import dead_letter_properties, is_scheduled, pack, unpack
+from local.service_bus.queue import CannotDeadLetterError, LockLostError, Queue
 
 MESSAGE_LOCK_LOST = "com.microsoft:message-lock-lost"
 LOCK_LOST_DESCRIPTION = (
@@ -77,6 +77,12 @@ class QueueNode:
         answer = self._settle(UUID(bytes_le=delivery_tag), outcome)
         self.changed()
         return answer
+
+    def lose_locks(self) -> int:
+        """All locks that are held run out at once; how many."""
+        count = self.queue.lose_locks()
+        self.changed()
+        return count
 
     def changed(self) -> None:
         """To be called after every change: hands out what is available, and looks after what time will make due."""

@@ -80,6 +80,7 @@ def test_the_ledger_tells_the_true_state_of_each_upgrade() -> None:
             "productFamily": "Azure",
             "createdAt": "2027-01-15T08:00:00.000000Z",
             "createdS": 1_800_000_000.0,
+            "endedS": 1_800_000_000.0,
             "msRequestId": call.ms_request_id,
             "state": "completed",
             "polls": 3,

@@ -53,6 +53,7 @@ def test_a_request_arrives_decoded_and_its_answer_as_it_was_given() -> None:
         assert (response.status, response.getheader("location"), response.read()) == (202, "here", b'{"id": 1}')
     (request,) = requests
     assert (request.method, request.path, request.query) == ("PUT", "/a b", {"c": "/", "d": ""})
+    assert request.target == "/a%20b?c=%2F&d="
     assert (request.headers["x-some"], request.body) == ("thing", b"{}")
 
 
