@@ -17,6 +17,7 @@ from shared.settings import Settings
 from shared.sign_in import Kind, SignIn, Tokens, certificate, kind_of
 from shared.single_flight import SingleFlight
 
+PLACEHOLDER = "placeholder:"  # how the values begin that the deployment puts into the vault, until a person has acted
 _RENEW_BEFORE_END_S = 300
 _SHORTEST_LIFETIME_S = 2  # an answer without a lifetime must not make every call an exchange; a 401 tells, too
 
@@ -102,7 +103,7 @@ class Credentials:
             return
         self._renew_again_at = self._clock.monotonic() + self._settings.retry_max_s
         try:
-            stored = self._vault.get_secret(self._settings.refresh_token_secret_name).version
+            stored = self._get_secret(self._settings.refresh_token_secret_name).version
         except TokenRefused as error:
             self._log_refused(error, None)
             raise
@@ -156,8 +157,15 @@ class Credentials:
             raise
 
     def _read(self) -> _Secrets:
-        client = self._vault.get_secret(self._client_name)
-        return _Secrets(client, self._vault.get_secret(self._settings.refresh_token_secret_name))
+        client = self._get_secret(self._client_name)
+        return _Secrets(client, self._get_secret(self._settings.refresh_token_secret_name))
+
+    def _get_secret(self, name: str) -> Secret:
+        """A placeholder is refused here: the token endpoint is not asked about it."""
+        secret = self._vault.get_secret(name)
+        if secret.value.startswith(PLACEHOLDER):
+            raise TokenRefused("the deployment's placeholder", code=f"secret:{name}")
+        return secret
 
     @property
     def _client_name(self) -> str:

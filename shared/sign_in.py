@@ -91,24 +91,28 @@ class SignIn:
             TokenUnavailable: no answer that can be used.
             TokenRefused: an error answer that a person has to act on.
         """
-        settings = self._settings
         try:
-            # A new application for every exchange: one keeps answers, errors too, for a minute.
-            app = msal.ConfidentialClientApplication(
-                settings.partner_client_id,
-                authority=f"{settings.authority_url}/{settings.partner_tenant_id}",
-                client_credential=client_credential,
-                http_client=self._http,
-                instance_discovery=False,
-            )
-            scope = f"{settings.partner_center_resource}/user_impersonation"
-            answer = app.acquire_token_by_refresh_token(refresh_token, scopes=[scope])
-            token = answer.get("access_token")
-            if token and isinstance(token, str):
-                return _tokens(answer, token)
+            app = self.application(client_credential)
+            return tokens_of(app.acquire_token_by_refresh_token(refresh_token, scopes=self.scopes))
+        except CallFailed:
+            raise
         except Exception as error:  # noqa: BLE001  whatever MSAL makes of an odd answer is no token
             raise TokenUnavailable(type(error).__name__) from None
-        raise _refusal(answer)
+
+    @property
+    def scopes(self) -> list[str]:
+        """Without `offline_access`, which MSAL adds itself."""
+        return [f"{self._settings.partner_center_resource}/user_impersonation"]
+
+    def application(self, client_credential: str | dict[str, str]) -> Any:
+        """MSAL's, a new one for every exchange: one keeps answers, errors too, for a minute."""
+        return msal.ConfidentialClientApplication(
+            self._settings.partner_client_id,
+            authority=f"{self._settings.authority_url}/{self._settings.partner_tenant_id}",
+            client_credential=client_credential,
+            http_client=self._http,
+            instance_discovery=False,
+        )
 
 
 def certificate(value: str) -> dict[str, str]:
@@ -168,7 +172,15 @@ class _MsalHttp:
         return answer
 
 
-def _tokens(answer: dict[str, Any], access_token: str) -> Tokens:
+def tokens_of(answer: dict[str, Any]) -> Tokens:
+    """What MSAL has returned.
+
+    Raises:
+        TokenUnavailable, TokenRefused: no token.
+    """
+    access_token = answer.get("access_token")
+    if not (access_token and isinstance(access_token, str)):
+        raise _refusal(answer)
     refresh_token = answer.get("refresh_token")
     return Tokens(
         access_token=access_token,

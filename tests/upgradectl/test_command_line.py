@@ -1,0 +1,135 @@
+"""What all commands have in common: help, exit codes, errors in one line, colours; through the real entry point."""
+
+import json
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from azure.core.exceptions import ServiceRequestError
+from rich.text import Text
+from typer.testing import CliRunner
+
+from local import up
+from local.cloud import Cloud
+from shared.errors import AccessDenied, StoreUnavailable, TokenRefused
+from tests.upgradectl.conftest import System
+from upgradectl.app import COMMANDS, app
+from upgradectl.errors import CommandError, ExitCode, explained
+from upgradectl.output import Output
+from upgradectl.target import LOCAL_ENVIRONMENT
+
+
+def test_the_local_cloud_needs_nothing_of_the_environment(consented: System) -> None:
+    file = consented.folder / LOCAL_ENVIRONMENT
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({**consented.environment, **consented.settings}))
+    ended = consented.run_in({"KEY_VAULT_URL": "https://elsewhere.invalid"}, "doctor", "--local", "--json")
+    assert ended.code == 0, ended.out + ended.err
+    assert ended.document["system"] == "the local cloud"
+
+
+def test_make_up_names_the_broker_without_a_key() -> None:
+    broker = SimpleNamespace(facts={"port": 5672})
+    app_settings = {"ServiceBus": "Endpoint=sb://localhost:5672;SharedAccessKey=local", "TABLES_URL": "https://tables"}
+    cloud = SimpleNamespace(parts={"service_bus": broker}, app_settings=app_settings)
+    environment = up._operators_environment(cast(Cloud, cloud))
+    assert environment == {"TABLES_URL": "https://tables", "SERVICE_BUS_NAMESPACE": "localhost:5672"}
+
+
+def test_make_up_leaves_it_to_its_owner_alone_and_for_as_long_as_it_runs(tmp_path: Path) -> None:
+    file = tmp_path / LOCAL_ENVIRONMENT.name
+    file.write_text("of a cloud that was killed")
+    with up._left_in(tmp_path, {"IDENTITY_HEADER": "a secret"}):
+        assert json.loads(file.read_text()) == {"IDENTITY_HEADER": "a secret"}
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert not file.exists()
+
+
+def test_settings_that_are_missing_are_usage(system: System) -> None:
+    ended = system.run("consent", "--json", KEY_VAULT_URL="", PARTNER_TENANT_ID="")
+    assert (ended.code, ended.out) == (ExitCode.USAGE, "")
+    (line,) = ended.err.splitlines()
+    assert line.startswith("error: PARTNER_TENANT_ID is missing; KEY_VAULT_URL is missing; give it with --set")
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_traceback_is_shown_only_where_it_is_asked_for(system: System, debug: bool) -> None:
+    ended = system.run("consent", *(["--debug"] if debug else []), KEY_VAULT_URL="https://127.0.0.1:9")
+    assert ended.code == ExitCode.FAILED
+    assert ("Traceback" in ended.err) is debug
+    assert ended.err.splitlines()[-1].startswith("error: no answer: ")
+
+
+def test_a_secret_that_is_not_given_is_usage(system: System) -> None:
+    ended = system.run("consent", "--set-secret", stdin="\n")
+    assert (ended.code, ended.err) == (ExitCode.USAGE, "error: no client secret was given\n")
+
+
+@pytest.mark.parametrize(
+    ("environment", "shown"),
+    [
+        ({}, "FAILED\nfailed\n"),
+        ({"FORCE_COLOR": "1"}, "\x1b[1mFAILED\x1b[0m\n\x1b[31mfailed\x1b[0m\n"),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, "\x1b[1mFAILED\x1b[0m\nfailed\n"),
+    ],
+)
+def test_colours_appear_where_they_can_be_seen_alone(
+    environment: dict[str, str],
+    shown: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    for name in ("FORCE_COLOR", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    Output().table(["failed"], [[Text("failed", "red")]])
+    assert capsys.readouterr().out == shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_has_examples_and_exit_codes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    ended = CliRunner().invoke(app, [name, "--help"])
+    assert ended.exit_code == 0
+    for example in COMMANDS[name].EXAMPLES:
+        assert f"upgradectl {example}" in ended.output
+    assert "0 ok; 1 an answer, and it is bad news; 2 wrong options or settings; 3 could not be done" in ended.output
+    assert all(option in ended.output for option in ("--local", "--azd-env", "--set", "--json", "--debug"))
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["doctor", "--nonsense"], ["consent", "--port", "70000"], []])
+def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
+    assert CliRunner().invoke(app, arguments).exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (CommandError("this", "do that"), "this; do that"),
+        (TokenRefused("", code="invalid_certificate"), "the certificate in Key Vault is invalid_certificate; import"),
+        (StoreUnavailable("Table Storage answers 403"), "Table Storage answers 403; see TABLES_URL"),
+        (AccessDenied("text", code="2032", http_status=403), "AccessDenied: 403 2032"),
+        (ServiceRequestError("no route\nto host"), "no answer: no route; check the address"),
+        (KeyError("x"), "unexpected KeyError: 'x'; --debug shows where"),
+        (ValueError(), "unexpected ValueError: ValueError; --debug"),
+    ],
+)
+def test_every_error_becomes_one_line(error: Exception, line: str) -> None:
+    assert explained(error).line.startswith(line)
+    assert "\n" not in explained(error).line
+
+
+def test_a_table_has_columns_as_wide_as_they_need_to_be(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().table(("state", "what"), [("ok", "short"), (Text("failed", "red"), "[bold]a long one[/] " * 12)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["STATE   WHAT", "ok      short", "failed  " + "[bold]a long one[/] " * 12]
+
+
+def test_instants_in_json_are_iso_8601(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=True).json({"at": datetime(2026, 3, 1, 12, tzinfo=UTC), "text": "[red]x"})
+    assert json.loads(capsys.readouterr().out) == {"at": "2026-03-01T12:00:00+00:00", "text": "[red]x"}

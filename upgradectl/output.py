@@ -1,0 +1,64 @@
+"""What a command prints: results to standard output, as a table or as JSON; everything else to standard error."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+type Cell = str | Text
+
+
+class Output:
+    """Colours appear on a terminal only, and never with NO_COLOR (rich sees to both)."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        # Lines are not broken here: a terminal does that itself, and a script wants them whole.
+        self._results = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self._notes = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+    def json(self, document: object) -> None:
+        """Instants become ISO 8601."""
+        self._results.out(json.dumps(document, indent=2, default=_as_text), highlight=False)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+        """Columns as wide as their widest cell; the last one is not filled up."""
+        lines = [
+            [Text(name.upper(), style="bold") for name in columns],
+            *([_text(cell) for cell in row] for row in rows),
+        ]
+        widths = [max(line[place].cell_len for line in lines) for place in range(len(columns))]
+        for line in lines:
+            for cell, width in zip(line[:-1], widths, strict=False):
+                cell.pad_right(width - cell.cell_len)
+            self._results.print(Text("  ").join(line))
+
+    def line(self, text: Cell) -> None:
+        self._results.print(text)
+
+    def note(self, text: Cell) -> None:
+        """Progress, hints, prompts: nothing that a script reads."""
+        self._notes.print(text)
+
+    def error(self, text: str) -> None:
+        self._notes.print(Text.assemble(("error: ", "bold red"), text))
+
+    @contextmanager
+    def busy(self, text: str) -> Iterator[None]:
+        """Shown while it lasts, on a terminal only."""
+        if not self._notes.is_terminal:
+            yield
+            return
+        with self._notes.status(text):
+            yield
+
+
+def _text(cell: Cell) -> Text:
+    return cell.copy() if isinstance(cell, Text) else Text(cell)
+
+
+def _as_text(value: Any) -> str:
+    return str(value.isoformat() if hasattr(value, "isoformat") else value)
