@@ -5,14 +5,14 @@ BIN := $(VENV)/bin
 AZURITE := local/node_modules/.bin/azurite-table
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test up demo clean
+.PHONY: help setup check format test up demo chaos infra-check package clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(VENV)/ready $(AZURITE)  ## the virtual environment and the storage emulator (the other commands do this themselves)
 
-$(VENV)/ready: requirements.txt requirements-dev.txt
+$(VENV)/ready: requirements.txt requirements-upgradectl.txt requirements-dev.txt
 	@command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null \
 		|| { echo "Python 3.13 is needed (not found as '$(PYTHON)'): install it, or name it: make PYTHON=/path/to/python3.13" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -43,5 +43,15 @@ up: setup  ## the local cloud with the functions, until Ctrl-C (PORT=21000: on t
 demo: setup  ## every request of examples/requests.jsonl through the local cloud (REQUESTS=my.csv: your own)
 	@$(BIN)/python -m local.demo $(REQUESTS)
 
+chaos: setup  ## the fault campaign (SEED=7 REQUESTS=3000 MIX=completes=3,failed=1 WITHOUT=lease)
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(REQUESTS),--requests $(REQUESTS)) \
+		$(if $(MIX),--mix $(MIX)) $(if $(WITHOUT),--without $(WITHOUT))
+
+infra-check: setup  ## the Bicep templates and what they deploy (BICEP=command: a compiler other than bicep or az bicep)
+	CI=true $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile tests/infra
+
+package: setup  ## the zip that is deployed: .local/package/app.zip
+	@$(BIN)/python scripts/package.py
+
 clean:  ## removes what the commands made
-	rm -rf $(VENV) .local local/node_modules
+	rm -rf $(VENV) .local .python_packages local/node_modules

@@ -20,7 +20,7 @@ PURE = (
     *("evidence", "pace", "setbacks", "verdicts", "single_flight"),
 )
 OUTSIDE = {"azure", "requests", "urllib3", "msal", "socket", "os", "time", "random"}
-PARTS = ["local", "tests", "upgradectl", "bench", "CreateUpgrade", "PollUpgrade"]
+PARTS = ["local", "tests", "scripts", "upgradectl", "bench", "CreateUpgrade", "PollUpgrade"]
 
 
 def imported(nodes: Iterator[ast.AST]) -> set[str]:
