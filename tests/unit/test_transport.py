@@ -34,7 +34,7 @@ def session() -> Iterator[requests.Session]:
 
 
 def post(session: requests.Session, url: str, timeouts: Timeouts = TIMEOUTS, **kwargs: Any) -> requests.Response:
-    options = {"json": {"a": 1}, "headers": {"MS-RequestId": "m1"}} | kwargs
+    options: dict[str, Any] = {"json": {"a": 1}, "headers": {"MS-RequestId": "m1"}} | kwargs
     return send(session, "POST", url, timeouts=timeouts, max_bytes=MAX_BYTES, **options)
 
 
