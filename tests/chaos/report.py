@@ -14,6 +14,7 @@ from local.truth import Key
 from tests.chaos import memory
 from tests.chaos.campaign import Outcome
 from tests.chaos.invariants import Violation, history
+from tests.chaos.record import Record
 
 LONGEST = 10  # violations that are shown with their history
 
@@ -52,12 +53,17 @@ def summarize(seed: int, outcome: Outcome, violations: Sequence[Violation], cloc
         "simulated histories with clock jumps": clock_jumps,
         "sending and faults, s": round(outcome.sending_s, 1),
         "draining, s": round(outcome.draining_s, 1),
-        "largest process, MB": round(resident.largest_mb, 1),
+        **{f"largest {name}, MB": _largest_mb(record, name) for name in ("CreateUpgrade", "PollUpgrade")},
         "growth of a process, MB a minute": round(resident.slope_mb_per_min, 2),
         "violations": len(violations),
     }
     results = Counter(result.status.value for result in record.results)
     return Report(seed, dict(outcome.injected), figures, dict(sorted(results.items())), violations)
+
+
+def _largest_mb(record: Record, function: str) -> float:
+    sizes = [sample.rss_mb for sample in record.memory if sample.process.startswith(function)]
+    return round(max(sizes, default=0.0), 1)
 
 
 def write(report: Report, path: Path) -> None:
