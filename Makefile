@@ -34,8 +34,9 @@ format: setup  ## formats the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-test: setup  ## all tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+test: setup  ## all tests; the small fault campaign after the others, by itself
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --ignore tests/chaos
+	$(BIN)/python -m pytest -p no:xdist tests/chaos
 
 up: setup  ## the local cloud with the functions, until Ctrl-C (PORT=21000: on that port and the five after it)
 	@$(BIN)/python -m local.up $(if $(PORT),--base-port $(PORT))

@@ -1,0 +1,31 @@
+"""A small fault campaign: every kind of fault once, and nothing lost, doubled or untrue.
+
+`make test` runs it after all others, by itself: it judges when calls arrive.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from local.partner_center.scenarios import NAMED
+from tests.chaos import campaign, workload
+from tests.chaos.campaign import Size
+from tests.chaos.invariants import check, history
+
+SEED = 6
+SIZE = Size(requests=120, invalid=80, over_s=16)
+# All courses but the one that ends only at its deadline, minutes later.
+MIX = {name: workload.DEFAULT_MIX.get(name, 1) for name in NAMED if name != "never-finishes"}
+
+
+@pytest.mark.timeout(200)  # a slow machine has to start the whole cloud, too
+def test_a_small_campaign_finds_nothing_wrong(tmp_path: Path) -> None:
+    outcome = campaign.run(tmp_path, seed=SEED, size=SIZE, mix=MIX)
+    found = [
+        (violation, history(outcome.record, violation.key) if violation.key else [])
+        for violation in check(outcome.record)
+    ]
+    assert not found
+    assert not outcome.problems
+    assert outcome.deaths > 2
+    assert sum(outcome.injected.values()) > 30
