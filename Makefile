@@ -51,7 +51,7 @@ chaos: setup  ## the fault campaign (SEED=7 REQUESTS=3000 MIX=completes=3,failed
 infra-check: setup  ## the Bicep templates and what they deploy (BICEP=command: a compiler other than bicep or az bicep)
 	CI=true $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile tests/infra
 
-package: setup  ## the zip that is deployed: .local/package/app.zip
+package: $(VENV)/ready  ## the zip that is deployed: .local/package/app.zip
 	@$(BIN)/python scripts/package.py
 
 clean:  ## removes what the commands made

@@ -70,7 +70,7 @@ def judge(look: Look) -> Finding | None:
 def held_back(gate: GateState) -> Finding | None:
     """Whether nobody may call Partner Center until a person has acted."""
     if gate.position is Position.PAUSED:
-        return Finding(Outcome.SKIPPED, "the gate is paused: `upgradectl resume` opens it")
+        return Finding(Outcome.SKIPPED, "the gate is paused: no create call is made until somebody resumes")
     if gate.position is Position.CLOSED and gate.reason is GateReason.CREDENTIALS and _is_placeholder(gate.detail):
         return _no_consent(gate.detail)
     return None

@@ -10,6 +10,7 @@ import secrets
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -18,12 +19,13 @@ from local.component import REPOSITORY
 from tests.chaos import campaign, clock_jumps, report, rules
 from tests.chaos.campaign import Size
 from tests.chaos.invariants import Violation, check
-from tests.chaos.workload import mix_from
+from tests.chaos.workload import mix_from, quick_mix
 
 CLOCK_JUMPS = 200
 FULL_REQUESTS, FULL_INVALID = 3000, 2000
 S_PER_REQUEST = 200 / 3000
 SHORTEST_S = 20
+QUICK_DRAIN_S = 60
 
 
 def main() -> None:
@@ -36,12 +38,15 @@ def main() -> None:
     invalid = arguments.requests * FULL_INVALID // FULL_REQUESTS if arguments.invalid is None else arguments.invalid
     over_s = max(SHORTEST_S, arguments.requests * S_PER_REQUEST)
     size = Size(requests=arguments.requests, invalid=invalid, over_s=over_s)
+    mix = arguments.mix
+    if arguments.without:  # it may never drain, and to know that must not take long
+        size, mix = replace(size, drain_s=QUICK_DRAIN_S), mix or quick_mix()
     console.print(f"Seed {seed}: {size.requests} requests and {size.invalid} invalid bodies ...", highlight=False)
     jumps = _clock_jumps(seed)
     folder = REPOSITORY / ".local" / "chaos"
     with tempfile.TemporaryDirectory() as scratch:
         app = rules.app_without(arguments.without, Path(scratch) / "app") if arguments.without else None
-        outcome = campaign.run(folder, seed=seed, size=size, mix=arguments.mix, app=app)
+        outcome = campaign.run(folder, seed=seed, size=size, mix=mix, app=app)
     violations = [*jumps, *(Violation(5, problem, None) for problem in outcome.problems), *check(outcome.record)]
     found = report.summarize(seed, outcome, violations, CLOCK_JUMPS)
     report.show(found, outcome, console)

@@ -2,17 +2,14 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import requests
-from azure.data.tables import TableClient
-from azure.identity import DefaultAzureCredential
-from azure.keyvault.secrets import SecretClient
 from azure.servicebus.exceptions import ServiceBusError
 
 from local.cloud import Cloud, environment, running
@@ -21,12 +18,12 @@ from local.requests_file import Outgoing
 from local.truth import Key
 from shared.models import Position
 from shared.settings import Settings as AppSettings
-from shared.upgrade_store import IN_FLIGHT, RESULTS, TableStore
+from shared.upgrade_store import IN_FLIGHT, RESULTS
 from tests.chaos import plan, workload
 from tests.chaos.levers import NORMAL
 from tests.chaos.nemesis import Nemesis
-from tests.chaos.people import Administrator, Operator, insist
-from tests.chaos.processes import Processes
+from tests.chaos.people import Administrator, Operator, around, insist
+from tests.chaos.processes import Processes, log_lines
 from tests.chaos.record import Record, Sent, Settings, Write
 from tests.chaos.workload import Planned, Workload
 
@@ -41,16 +38,16 @@ SETTINGS: Mapping[str, str] = {
 }
 QUEUE: Mapping[str, object] = {"lock_s": 5, "max_delivery_count": 8}
 SEND_EVERY_S = 0.5
-DRAIN_S = 240
 
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """`over_s`: how long requests and faults come."""
+    """`over_s`: how long requests and faults come. `drain_s`: what the system gets to end everything, then."""
 
     requests: int = 3000
     invalid: int = 2000
     over_s: float = 200
+    drain_s: float = 240
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,49 +73,51 @@ def run(
     faults = plan.build(seed, requests=size.requests, over_s=size.over_s)
     cloud = Cloud(folder, settings=SETTINGS, queue=QUEUE, front=True)
     cloud.app = app or cloud.app
-    with running(cloud, fresh=True), environment(cloud.client_environment), _people(cloud) as (operator, administrator):
+    with running(cloud, fresh=True), environment(cloud.client_environment), around(cloud) as (operator, administrator):
         cloud.fake("PUT", "scenarios", dict(work.courses))
         cloud.fake("PUT", "switches", NORMAL)
         cloud.start_functions()
-        nemesis = Nemesis(cloud, operator, administrator)
-        return _Campaign(cloud, work, nemesis, operator, administrator, workload.canary(seed)).run(faults)
+        own = _Campaign(
+            cloud=cloud,
+            work=work,
+            operator=operator,
+            administrator=administrator,
+            canary=workload.canary(seed),
+            drain_s=size.drain_s,
+        )
+        return own.run(faults)
 
 
+@dataclass(kw_only=True)
 class _Campaign:
-    def __init__(
-        self,
-        cloud: Cloud,
-        work: Workload,
-        nemesis: Nemesis,
-        operator: Operator,
-        administrator: Administrator,
-        canary: str,
-    ) -> None:
-        self._cloud = cloud
-        self._work = work
-        self._nemesis = nemesis
-        self._operator = operator
-        self._administrator = administrator
-        self._canary = canary
-        self._waiting: list[Planned] = list(work.messages)
+    cloud: Cloud
+    work: Workload
+    operator: Operator
+    administrator: Administrator
+    canary: str
+    drain_s: float
+
+    def __post_init__(self) -> None:
+        self._nemesis = Nemesis(self.cloud, self.operator, self.administrator)
+        self._processes = Processes(self.cloud)
+        self._waiting: list[Planned] = list(self.work.messages)
         self._sent: list[Sent] = []
         self._writes: list[Write] = []
         self._next_write = 0
         self._ended: set[Key] = set()
         self._in_flight: set[str] = set()
-        self._processes = Processes(cloud)
         self._over = threading.Event()
 
     def run(self, faults: list[plan.Injection]) -> Outcome:
         began_s, began = time.time(), time.monotonic()
-        with ThreadPoolExecutor(thread_name_prefix="campaign") as pool, observing(self._cloud) as observer:
+        with ThreadPoolExecutor(thread_name_prefix="campaign") as pool, observing(self.cloud) as observer:
             watching = pool.submit(self._watch)
             try:
                 evil = pool.submit(self._nemesis.carry_out, faults, began)
                 self._send(observer, began, evil.done)
                 evil.result()
                 sending_s = time.monotonic() - began
-                drained = self._drain(observer, time.monotonic() + DRAIN_S)
+                drained = self._drain(observer, time.monotonic() + self.drain_s)
             finally:
                 self._nemesis.stop()
                 self._over.set()
@@ -131,9 +130,9 @@ class _Campaign:
             draining_s=time.monotonic() - began - sending_s,
             injected=self._nemesis.injected,
             problems=self._nemesis.problems,
-            withdrawn=self._operator.withdrawn,
-            consents=self._administrator.consents,
-            deaths=self._cloud.deaths,
+            withdrawn=self.operator.withdrawn,
+            consents=self.administrator.consents,
+            deaths=self.cloud.deaths,
         )
 
     # while it runs
@@ -167,12 +166,12 @@ class _Campaign:
         """As the platform does: starts again what has died. And samples memory."""
         while not self._over.wait(0.2):
             self._processes.look()
-            self._cloud.restart_dead_functions()
+            self.cloud.restart_dead_functions()
 
     def _follow(self) -> None:
         """Reads on in the storage front's record of writes."""
         with suppress(requests.RequestException):
-            page = self._cloud.parts.control("storage_front", "GET", f"writes?since={self._next_write}")
+            page = self.cloud.parts.control("storage_front", "GET", f"writes?since={self._next_write}")
             self._next_write = page["next"]
             names = self._processes.names
             self._note(_write(entry, names) for entry in page["writes"])
@@ -191,10 +190,10 @@ class _Campaign:
     # when the faults are over
 
     def _drain(self, observer: Observer, ends: float) -> bool:
-        expected = self._work.keys
+        expected = self.work.keys
         while time.monotonic() < ends:
             self._follow()
-            if self._ended >= expected and not self._in_flight and self._operator.position is Position.OPEN:
+            if self._ended >= expected and not self._in_flight and self.operator.position is Position.OPEN:
                 look = _look(observer)
                 if not look.in_flight and not look.waiting:
                     return True
@@ -202,11 +201,11 @@ class _Campaign:
         return False
 
     def _record(self, observer: Observer, *, drained: bool) -> Record:
-        gate = self._operator.position
-        self._cloud.stop_functions()
+        gate = self.operator.position
+        self.cloud.stop_functions()
         self._follow()
         look = _look(observer)
-        settings = AppSettings.from_env(self._cloud.app_settings)
+        settings = AppSettings.from_env(self.cloud.app_settings)
         return Record(
             sent=self._sent,
             results=look.results,
@@ -215,31 +214,17 @@ class _Campaign:
             waiting=look.waiting,
             drained=drained,
             gate=gate,
-            ledger=self._cloud.fake("GET", "ledger"),
+            ledger=self.cloud.fake("GET", "ledger"),
             writes=self._writes,
-            pauses=self._operator.pauses,
-            log_lines=list(_log_lines(self._cloud.folder / "logs")),
-            secrets=self._administrator.all_secrets(),
-            canary=self._canary,
+            pauses=self.operator.pauses,
+            log_lines=list(log_lines(self.cloud.folder / "logs")),
+            secrets=self.administrator.all_secrets(),
+            canary=self.canary,
             memory=self._processes.memory,
             pollers=self._processes.pollers(),
             settings=Settings(settings.gate_cache_s, settings.max_parallel_calls),
             faults=self._nemesis.injected,
         )
-
-
-@contextmanager
-def _people(cloud: Cloud) -> Iterator[tuple[Operator, Administrator]]:
-    credential = DefaultAzureCredential()
-    settings = AppSettings.from_env(cloud.app_settings)
-
-    def open_table(name: str) -> TableClient:
-        return TableClient(cloud.front_url, name, credential=credential, retry_total=1)
-
-    operator = Operator(TableStore(open_table, call_deadline_s=10), settings)
-    vault = SecretClient(settings.key_vault_url, credential, retry_total=1)
-    yield operator, Administrator(cloud, vault, operator)
-    credential.close()
 
 
 def _look(observer: Observer) -> Look:
@@ -250,10 +235,3 @@ def _write(entry: Mapping[str, Any], writers: Mapping[int, str]) -> Write:
     writer = writers.get(entry["pid"], "campaign") if entry["pid"] else "campaign"
     key = (entry["partition_key"], entry["row_key"])
     return Write(entry["sent_s"], entry["answered_s"], writer, entry["table"], entry["kind"], key, entry["fields"])
-
-
-def _log_lines(folder: Path) -> Iterator[str]:
-    """All that the functions' processes wrote, also what they wrote to standard error."""
-    for name in ("CreateUpgrade", "PollUpgrade"):
-        for path in sorted(folder.glob(f"{name}-*")):
-            yield from path.read_text(errors="replace").splitlines()

@@ -9,6 +9,8 @@ from random import Random
 
 import requests
 from azure.core.exceptions import AzureError
+from azure.data.tables import TableClient
+from azure.identity import DefaultAzureCredential
 from azure.keyvault.secrets import SecretClient
 
 from local.cloud import CLIENT_ID, TENANT, Cloud
@@ -136,6 +138,21 @@ class Administrator:
         self.secrets.add(value)
         insist(lambda: self._vault.set_secret(name, value))
         self._operator.mend()
+
+
+@contextmanager
+def around(cloud: Cloud) -> Iterator[tuple[Operator, Administrator]]:
+    """Both, inside `cloud.environment(cloud.client_environment)`."""
+    credential = DefaultAzureCredential()
+    settings = Settings.from_env(cloud.app_settings)
+
+    def open_table(name: str) -> TableClient:
+        return TableClient(cloud.front_url, name, credential=credential, retry_total=1)
+
+    operator = Operator(TableStore(open_table, call_deadline_s=10), settings)
+    vault = SecretClient(settings.key_vault_url, credential, retry_total=1)
+    yield operator, Administrator(cloud, vault, operator)
+    credential.close()
 
 
 def insist[T](act: Callable[[], T], *, patience_s: float = PATIENCE_S) -> T:

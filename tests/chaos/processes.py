@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from local.cloud import Cloud
 from local.functions import Function
@@ -55,3 +56,10 @@ def _rss_mb(pid: int) -> float | None:
             return int(statm.read().split()[1]) * _PAGE / 1e6
     except (OSError, IndexError):
         return None
+
+
+def log_lines(folder: Path) -> Iterator[str]:
+    """All that the functions' processes wrote, also what they wrote to standard error."""
+    for name in ("CreateUpgrade", "PollUpgrade"):
+        for path in sorted(folder.glob(f"{name}-*")):
+            yield from path.read_text(errors="replace").splitlines()
