@@ -138,8 +138,16 @@ class _Campaign:
     # while it runs
 
     def _send(self, observer: Observer, began: float, faults_are_over: Any) -> None:
-        """What is due, every now and then, until all is sent and the faults are over."""
+        """What is due, every now and then, until all is sent and the faults are over.
+
+        What follows a result that never comes is waited for no longer than the drain may last.
+        """
+        ends: float | None = None
         while self._waiting or not faults_are_over():
+            if ends is None and faults_are_over() and all(message.follows for message in self._waiting):
+                ends = time.monotonic() + self.drain_s
+            if ends is not None and time.monotonic() > ends:
+                return
             self._follow()
             self._send_due(observer, time.monotonic() - began)
             time.sleep(SEND_EVERY_S)
