@@ -24,11 +24,11 @@ RULES: Mapping[str, tuple[Change, ...]] = {
     "conditional-write": (
         Change(
             "shared/upgrade_store.py",
-            """                    match_condition=MatchConditions.IfNotModified,
+            """                    etag=etag,
+                    match_condition=MatchConditions.IfNotModified,
                 )
                 return""",
-            """                    match_condition=MatchConditions.IfPresent,
-                )
+            """                )
                 return""",
         ),
         Change(
