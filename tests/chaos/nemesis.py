@@ -88,6 +88,7 @@ class Nemesis:
             "api: reset": self._switch("api_outage", "reset"),
             "api: HTML": self._switch("api_outage", "html"),
             "api: long outage": self._switch("api_outage", "unavailable"),
+            "api: slow": self._switch("api_latency_s", 1.0),
             "api: slower than the read timeout": self._switch("api_latency_s", 1.8),
             "api: connection refused": self._connection_refused,
             "pause": lambda injection: self._operator.pause(injection.lasts_s),

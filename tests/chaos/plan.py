@@ -29,6 +29,7 @@ FULL = 3000  # requests
 LONG_OUTAGE_S = (
     45.0  # longer than the deliveries of a message would last: hold x delivery count of the campaign's queue
 )
+SHORTEST_S = 6.0  # no fault is cut below this, unless it is meant to be shorter
 # A message survives an outage of hold x delivery count; those of storage, identity and Key Vault stay well below it.
 KINDS: Sequence[Kind] = (
     # the functions' processes: killed in the middle of what they do, and at any moment
@@ -40,13 +41,14 @@ KINDS: Sequence[Kind] = (
     Kind("kill in a delete", 4, (0, 15)),
     Kind("kill", 4),
     Kind("terminate", 4),
-    Kind("second poller", 2, (8, 15)),
+    Kind("second poller", 3, (8, 15)),
     # Partner Center
     Kind("api: limit of a window", 2, (4, 8)),
     Kind("api: limit of a bucket", 2, (4, 8)),
     Kind("api: 503", 3, (1, 3)),
     Kind("api: reset", 2, (1, 3)),
     Kind("api: HTML", 2, (1, 3)),
+    Kind("api: slow", 3, (5, 8)),
     Kind("api: slower than the read timeout", 2, (2, 5)),
     Kind("api: connection refused", 2, (1, 4)),
     Kind("api: long outage", 1, (LONG_OUTAGE_S, LONG_OUTAGE_S), latest=0.5),
@@ -98,6 +100,6 @@ def counts(plan: Sequence[Injection]) -> Mapping[str, int]:
 
 
 def _injection(random: Random, kind: Kind, over_s: float, scale: float) -> Injection:
-    lasts_s = random.uniform(*kind.lasts_s) * scale
+    lasts_s = max(random.uniform(*kind.lasts_s) * scale, min(kind.lasts_s[0], SHORTEST_S))
     at_s = random.uniform(over_s * 0.04, over_s * kind.latest)
     return Injection(at_s, kind.name, lasts_s, random.random())
