@@ -90,6 +90,14 @@ param storageSku string = 'Standard_LRS'
 @maxValue(730)
 param logRetentionDays int = 90
 
+// --- Who is told ----------------------------------------------------------------------------------------------------
+
+@description('E-mail addresses that are told when an alert fires. None: the portal alone shows it.')
+param alertEmails string[] = []
+
+@description('Where docs/operations.md can be read, for the links in alerts.')
+param runbookUrl string = 'docs/operations.md'
+
 // --- Who may do what ------------------------------------------------------------------------------------------------
 
 @description('Who may send requests.')
@@ -160,6 +168,43 @@ module keyVault 'modules/key-vault.bicep' = {
     clientSecretName: clientSecretName
     clientCertificateName: clientCertificateName
     refreshTokenSecretName: refreshTokenSecretName
+  }
+}
+
+module diagnostics 'modules/diagnostics.bicep' = {
+  name: 'diagnostics'
+  params: {
+    workspaceName: monitoring.outputs.workspaceName
+    storageAccountName: storage.outputs.accountName
+    serviceBusNamespaceName: serviceBus.outputs.namespaceName
+    keyVaultName: keyVault.outputs.name
+  }
+}
+
+module alerts 'modules/alerts.bicep' = {
+  name: 'alerts'
+  params: {
+    actionGroupName: 'ag-${token}'
+    suffix: token
+    location: location
+    tags: allTags
+    emails: alertEmails
+    runbookUrl: runbookUrl
+    workspaceName: monitoring.outputs.workspaceName
+    serviceBusNamespaceName: serviceBus.outputs.namespaceName
+    queueName: serviceBus.outputs.queueName
+  }
+}
+
+module workbook 'modules/workbook.bicep' = {
+  name: 'workbook'
+  params: {
+    title: 'Product upgrades (${environmentName})'
+    location: location
+    tags: allTags
+    applicationInsightsName: monitoring.outputs.componentName
+    workspaceName: monitoring.outputs.workspaceName
+    serviceBusNamespaceName: serviceBus.outputs.namespaceName
   }
 }
 

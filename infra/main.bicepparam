@@ -11,6 +11,10 @@ param producers = json(readEnvironmentVariable('PRODUCERS', '[]'))
 param operators = json(readEnvironmentVariable('OPERATORS', '[]'))
 param administrators = json(readEnvironmentVariable('ADMINISTRATORS', '[]'))
 
+// A list like ["somebody@example.com"]
+param alertEmails = json(readEnvironmentVariable('ALERT_EMAILS', '[]'))
+param runbookUrl = readEnvironmentVariable('RUNBOOK_URL', 'docs/operations.md')
+
 param grantServiceBusDataOwner = bool(readEnvironmentVariable('GRANT_SERVICE_BUS_DATA_OWNER', 'false'))
 
 // Everything else has its default in main.bicep; set here what shall differ.

@@ -45,6 +45,9 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
   }
 }
 
+@description('Name of the Log Analytics workspace.')
+output workspaceName string = workspace.name
+
 @description('Name of the Application Insights component.')
 output componentName string = component.name
 

@@ -322,7 +322,7 @@ resource resourceGroupReaders 'Microsoft.Authorization/roleAssignments@2022-04-0
       principalId: someone.principalId
       principalType: someone.principalType
       roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.reader)
-      description: 'upgradectl doctor: reads how each resource is set up; no data. It concerns all of them.'
+      description: 'upgradectl doctor, docs/operations.md: reads how each resource is set up, and the log; no other data. It concerns all of them.'
     }
   }
 ]

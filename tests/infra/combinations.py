@@ -22,6 +22,8 @@ _PEOPLE = {
         {"principalId": "administrator", "principalType": "User"},
         {"principalId": "operators", "principalType": "Group"},
     ],
+    "alertEmails": ["one@example.com", "other@example.com"],
+    "runbookUrl": "https://example.com/operations.md",
 }
 
 

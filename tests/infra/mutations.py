@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from tests.infra import policies_access as access
+from tests.infra import policies_alerts as alerts
 from tests.infra import policies_grants as grants
+from tests.infra import policies_monitoring as monitoring
 from tests.infra import policies_platform as platform
 from tests.infra import policies_settings as settings
 from tests.infra.combinations import Combination
@@ -11,10 +13,13 @@ from tests.infra.complaints import Policy
 
 _MAIN, _APP, _ROLES = "main.bicep", "modules/function-app.bicep", "modules/roles.bicep"
 _STORAGE, _BUS, _VAULT = "modules/storage.bicep", "modules/service-bus.bicep", "modules/key-vault.bicep"
+_ALERTS, _ALERT_TABLE = "modules/alerts.bicep", "alerts.json"
+_DIAGNOSTICS, _WORKBOOK = "modules/diagnostics.bicep", "modules/workbook.bicep"
 _MONITORING, _IDENTITY, _TYPES = "modules/monitoring.bicep", "modules/identity.bicep", "modules/types.bicep"
 
 _SHOWS_MOST = Combination(premium=False, certificate=False, people=True, data_owner=False)
 _CERTIFICATE = Combination(premium=False, certificate=True, people=True, data_owner=False)
+_NOBODY = Combination(premium=False, certificate=False, people=False, data_owner=False)
 _PREMIUM = Combination(premium=True, certificate=False, people=False, data_owner=False)
 
 
@@ -150,4 +155,58 @@ _SETTINGS: tuple[Mutation, ...] = (
              "output CLIENT_SECRET_NAME string = refreshTokenSecretName", settings.outputs_are_what_the_app_is_told),
 )  # fmt: skip
 
-MUTATIONS: tuple[Mutation, ...] = (*_MISTYPED, *_ACCESS, *_PLATFORM, *_GRANTS, *_SETTINGS)
+_CALLS: tuple[Mutation, ...] = (
+    Mutation(_ALERTS, "queries/paused.kql", "queries/gate-stuck.kql", alerts.every_query_is_an_alert),
+    Mutation(_ALERTS, "scopes: [workspace.id]", "scopes: [workspace.id, namespace.id]", alerts.every_query_is_an_alert),
+    Mutation(_ALERTS, "threshold: 0\n            failing", "threshold: 5\n            failing",
+             alerts.every_query_is_an_alert),
+    Mutation(_ALERTS, "kind: 'LogAlert'", "kind: 'LogToMetric'", alerts.every_query_is_an_alert),
+    Mutation(_ALERTS, "queries/paused.kql", "queries/asleep.kql", None),
+    Mutation(_ALERTS, "'DeadletteredMessages'", "'Messages'", alerts.metric_alerts_watch_our_queue),
+    Mutation(_ALERTS, "values: [queueName]", "values: [queueName, 'other']", alerts.metric_alerts_watch_our_queue),
+    Mutation(_ALERTS, "threshold: 0\n          }\n        ]\n      }\n      autoMitigate: true",
+             "threshold: 9\n          }\n        ]\n      }\n      autoMitigate: true",
+             alerts.metric_alerts_watch_our_queue),
+    Mutation(_ALERT_TABLE, '"severity": 3', '"severity": 7', alerts.every_alert_says_how_bad_it_is_and_what_to_do),
+    Mutation(_ALERTS, "enabled: true\n      scopes: [workspace.id]", "enabled: false\n      scopes: [workspace.id]",
+             alerts.every_alert_says_how_bad_it_is_and_what_to_do),
+    Mutation(_ALERTS, "${runbookUrl}#${alert.name}'\n      severity: alert", "${runbookUrl}'\n      severity: alert",
+             alerts.every_alert_says_how_bad_it_is_and_what_to_do),
+    Mutation(_ALERTS, "name: 'messages-waiting'", "name: 'queue-not-empty'",
+             alerts.every_alert_says_how_bad_it_is_and_what_to_do),
+    Mutation(_ALERT_TABLE, "An operator paused the gate a day ago, and requests wait. Was it forgotten?", "Paused.",
+             alerts.every_alert_says_how_bad_it_is_and_what_to_do),
+    Mutation(_ALERT_TABLE, '"windowSize": "P1D"', '"windowSize": "P7D"', alerts.alerts_are_looked_at_in_time),
+    Mutation(_ALERT_TABLE, '"evaluationFrequency": "PT5M",\n    "windowSize": "PT30M"',
+             '"evaluationFrequency": "PT30M",\n    "windowSize": "PT30M"', alerts.alerts_are_looked_at_in_time),
+    Mutation(_ALERTS, "evaluationFrequency: 'PT15M'\n    windowSize: 'PT1H'",
+             "evaluationFrequency: 'PT1H'\n    windowSize: 'PT15M'", alerts.alerts_are_looked_at_in_time),
+    Mutation(_ALERTS, "alert.autoMitigate ? null", "!alert.autoMitigate ? null",
+             alerts.no_alert_tells_the_same_again_and_again),
+    Mutation(_ALERTS, "actionGroups: empty(emails) ? [] : [actionGroup.id]", "actionGroups: []",
+             alerts.those_who_asked_are_told_and_nobody_else),
+    Mutation(_ALERTS, "= if (!empty(emails)) {", "= {", alerts.those_who_asked_are_told_and_nobody_else, _NOBODY),
+    Mutation(_MAIN, "emails: alertEmails", "emails: concat(alertEmails, ['us@example.com'])",
+             alerts.those_who_asked_are_told_and_nobody_else, _NOBODY),
+    Mutation(_MAIN, "suffix: token", "suffix: environmentName", alerts.alerts_are_of_the_environment),
+)  # fmt: skip
+
+_SHOWN: tuple[Mutation, ...] = (
+    Mutation(_DIAGNOSTICS, "category: 'AuditEvent'", "category: 'AzurePolicyEvaluationDetails'",
+             monitoring.changes_and_secrets_are_logged_and_nothing_that_is_only_dear),
+    Mutation(_DIAGNOSTICS, "'StorageWrite', enabled: true }", "'StorageRead', enabled: true }",
+             monitoring.changes_and_secrets_are_logged_and_nothing_that_is_only_dear),
+    Mutation(_DIAGNOSTICS, "workspaceId: workspace.id\n    logs: [\n", "workspaceId: account.id\n    logs: [\n",
+             monitoring.changes_and_secrets_are_logged_and_nothing_that_is_only_dear),
+    Mutation(_WORKBOOK, "name: guid(applicationInsights.id, 'workbook')", "name: 'upgrades'",
+             monitoring.the_workbook_has_a_name_that_azure_takes_and_its_place),
+    Mutation(_WORKBOOK, "sourceId: applicationInsights.id", "sourceId: workspace.id",
+             monitoring.the_workbook_has_a_name_that_azure_takes_and_its_place),
+    Mutation(_WORKBOOK, "queries/workbook/token-age.kql", "queries/workbook/results.kql",
+             monitoring.the_workbook_shows_every_query_of_its_own),
+    Mutation(_WORKBOOK, "    timeContextFromParameter: timeRange\n    visualization", "    visualization",
+             monitoring.the_workbook_shows_every_query_of_its_own),
+    Mutation(_WORKBOOK, "'DeadletteredMessages', ", "", monitoring.the_workbook_shows_dead_letters),
+)  # fmt: skip
+
+MUTATIONS: tuple[Mutation, ...] = (*_MISTYPED, *_ACCESS, *_PLATFORM, *_GRANTS, *_SETTINGS, *_CALLS, *_SHOWN)

@@ -16,6 +16,11 @@ _NOT_ON_FLEX = {
     "alwaysOn", "ftpsState", "functionAppScaleLimit", "functionsRuntimeScaleMonitoringEnabled", "linuxFxVersion",
     "netFrameworkVersion", "preWarmedInstanceCount", "use32BitWorkerProcess", "windowsFxVersion",
 }  # fmt: skip
+# Parts and properties of other resources.
+_UNTAGGED = (
+    "Microsoft.Authorization/", "Microsoft.Insights/diagnosticSettings", f"{NAMESPACE}/", f"{SITE}/", f"{STORAGE}/",
+    f"{VAULT}/",
+)  # fmt: skip
 
 
 def the_queue_is_as_the_hold_needs_it(deployment: Deployment) -> Complaints:
@@ -104,10 +109,9 @@ def the_log_lies_in_the_workspace(deployment: Deployment) -> Complaints:
 
 def everything_is_tagged(deployment: Deployment) -> Complaints:
     environment = deployment.parameters["environmentName"]
-    for kind in (SITE, PLAN, STORAGE, NAMESPACE, VAULT, IDENTITY, COMPONENT, WORKSPACE):
-        for resource in deployment.of_type(kind):
-            if within(resource.body, "tags__azd-env-name") != environment:
-                yield f"{resource.name} does not carry the environment's tag"
+    for resource in deployment.resources:
+        if not resource.type.startswith(_UNTAGGED) and within(resource.body, "tags__azd-env-name") != environment:
+            yield f"{resource.name} does not carry the environment's tag"
     yield from unequal("azd-service-name", deployment.one(SITE).body["tags"].get("azd-service-name"), "functions")
 
 

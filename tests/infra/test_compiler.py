@@ -35,11 +35,15 @@ def test_a_linter_rule_that_is_broken_is_an_error(tmp_path: Path) -> None:
 
 def test_the_parameters_come_from_azds_environment() -> None:
     people = '[{"principalId": "some-group", "principalType": "Group"}]'
-    compiled = compiler.build_params(INFRA / "main.bicepparam", {**_AZD, "OPERATORS": people})
+    compiled = compiler.build_params(
+        INFRA / "main.bicepparam", {**_AZD, "OPERATORS": people, "ALERT_EMAILS": '["one@example.com"]'}
+    )
     assert compiled.silent, compiled.errors
     parameters = json.loads(compiled.document["parametersJson"])["parameters"]
     assert parameters["environmentName"]["value"] == "test"
     assert parameters["operators"]["value"] == json.loads(people)
+    assert parameters["alertEmails"]["value"] == ["one@example.com"]
+    assert parameters["runbookUrl"]["value"] == "docs/operations.md"
     assert parameters["grantServiceBusDataOwner"]["value"] is False
 
 
