@@ -13,6 +13,7 @@ from local.cloud import Cloud
 from local.partner_center.switches import Switches
 from tests.chaos.people import insist
 
+_KILLER = "storage_front"  # who kills on request
 NORMAL = asdict(Switches()) | {"api_latency_s": 0.05}
 
 
@@ -24,6 +25,7 @@ class Levers:
         self._lock = threading.RLock()
         self._switched: list[tuple[str, object]] = []
         self._rules: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._spared = 0
         self._parts: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @contextmanager
@@ -54,6 +56,23 @@ class Levers:
                 self._put(part)
 
     @contextmanager
+    def nobody_dies(self) -> Iterator[None]:
+        """No process is killed meanwhile; what was to be is put off."""
+        with self._lock:
+            self._spared += 1
+            self._put(_KILLER)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._spared -= 1
+                self._put(_KILLER)
+
+    @property
+    def may_kill(self) -> bool:
+        return not self._spared
+
+    @contextmanager
     def alone(self, part: str) -> Iterator[None]:
         """Nobody else stops or starts it meanwhile."""
         with self._parts[part]:
@@ -69,4 +88,5 @@ class Levers:
         insist(lambda: self._cloud.fake("PUT", "switches", {name: values[-1] if values else NORMAL[name]}))
 
     def _put(self, part: str) -> None:
-        insist(lambda: self._cloud.faults(part, self._rules[part]))
+        rules = [rule for rule in self._rules[part] if self.may_kill or rule["do"] != "kill"]
+        insist(lambda: self._cloud.faults(part, rules))

@@ -15,7 +15,7 @@ from shared.settings import Settings
 from tests.chaos.levers import Levers
 from tests.chaos.people import Administrator, Operator
 from tests.chaos.plan import Injection
-from tests.chaos.record import Poller
+from tests.chaos.workload import FOLLOWED
 
 type Rule = dict[str, Any]
 
@@ -28,6 +28,11 @@ _MOMENTS: Mapping[str, Rule] = {
     "hand-over": {"method": "PUT|PATCH|MERGE", "path": _IN_FLIGHT, "body": r'"upgradeId": ?"[^"]+".*"polls": ?0'},
     "status call": {"method": "GET", "path": rf"{_IN_FLIGHT}\(\)"},
     "result write": {"method": "POST", "path": "/UpgradeResults"},
+    "follow-up": {
+        "method": "POST",
+        "path": "/UpgradeResults",
+        "body": rf'"requestId": ?"{FOLLOWED}".*"status": ?"(Failed|PartiallyCompleted|Rejected)"',
+    },
     "delete": {"method": "DELETE", "path": _IN_FLIGHT},
 }
 # A call to Partner Center follows such a request of its process by so much.
@@ -47,7 +52,6 @@ class Nemesis:
         self._names = 0
         self.injected: Counter[str] = Counter()
         self.problems: list[str] = []
-        self.pollers: list[Poller] = []
         self._methods = self._by_kind()
 
     def carry_out(self, plan: Sequence[Injection], began: float) -> None:
@@ -77,6 +81,7 @@ class Nemesis:
     def _by_kind(self) -> Mapping[str, Callable[[Injection], object]]:
         """By the names of `plan.KINDS`."""
         kills = {f"kill in a {moment}": partial(self._kill_in, moment) for moment in _MOMENTS}
+        kills["kill before a follow-up"] = kills.pop("kill in a follow-up")
         return {
             **kills,
             "kill": partial(self._kill_any, signal.SIGKILL),
@@ -148,7 +153,7 @@ class Nemesis:
             earliest, latest = _CALLS_BEGIN_AFTER_S
             rule |= {"when": "after", "delay_s": earliest + injection.draw * (latest - earliest)}
         else:
-            rule |= {"when": "before" if injection.draw < 0.5 else "after"}
+            rule |= {"when": "before" if injection.draw < 0.5 and moment != "follow-up" else "after"}
         name = self._name(moment)
         with self._levers.ruled("storage_front", rule | {"name": name}):
             ends = time.monotonic() + max(injection.lasts_s, 5)
@@ -158,6 +163,8 @@ class Nemesis:
         return False
 
     def _kill_any(self, sig: signal.Signals, injection: Injection) -> bool:
+        while not self._levers.may_kill and not self._stopped.wait(0.1):
+            pass
         alive = [function for function in self._cloud.functions if function.host.running]
         if not alive:
             return False
@@ -196,15 +203,17 @@ class Nemesis:
             while not self._cloud.faults_fired("key_vault").get(name):
                 if time.monotonic() > ends or self._stopped.wait(0.05):
                     return False
-            killed = self._cloud.deaths
-            self._cloud.fake("POST", "revoke-refresh-tokens")
-            self._administrator.consent()
-            self._stopped.wait(8)
-            if self._administrator.token_is_good() or self._cloud.deaths > killed:
-                return True
-            self.problems.append("a consent given during a write-back was lost")
-            self._administrator.consent()
-            return True
+            with self._levers.nobody_dies():  # between the app's write and its look at what a person wrote
+                died = self._cloud.deaths
+                self._cloud.fake("POST", "revoke-refresh-tokens")
+                self._administrator.consent()
+                self._stopped.wait(8)
+                good = self._administrator.token_is_good()
+            if not good:
+                self._administrator.consent()
+            if not good and self._cloud.deaths == died:
+                self.problems.append("a consent given during a write-back was lost")
+            return good
 
     def _without_mfa(self, injection: Injection) -> None:
         with self._administrator.alone():

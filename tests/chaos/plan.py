@@ -38,6 +38,8 @@ KINDS: Sequence[Kind] = (
     Kind("kill in a hand-over", 4, (0, 15)),
     Kind("kill in a status call", 3, (0, 15)),
     Kind("kill in a result write", 4, (0, 15)),
+    # Another request comes while the row of the one that has ended is still there.
+    Kind("kill before a follow-up", 4, (20, 20)),
     Kind("kill in a delete", 4, (0, 15)),
     Kind("kill", 4),
     Kind("terminate", 4),

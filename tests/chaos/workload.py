@@ -28,6 +28,7 @@ DEFAULT_MIX: Mapping[str, float] = {
 }
 
 
+FOLLOWED = "r1-followed"  # id of a request whose result another one waits for
 EARLY = 0.3  # of the run
 # Sent early, and once. What ends only at its deadline would make the run longer. And a customer who is refused our
 # access is told from an access that nobody has any more by others who get through: alone it keeps the gate closed.
@@ -149,7 +150,7 @@ def _two_at_once(author: _Author, customer_id: str) -> Iterator[Planned]:
 def _follow_up(author: _Author, customer_id: str) -> Iterator[Planned]:
     """A second request as soon as the first one's result was seen: the row may still be there."""
     due_s = author.moment()
-    first = author.message(customer_id, "r1", due_s)
+    first = author.message(customer_id, FOLLOWED, due_s)
     yield first
     yield author.message(customer_id, "r2", due_s, follows=first.key)
 
@@ -161,4 +162,4 @@ PATTERNS: Sequence[Pattern] = (
     _two_at_once,
     _follow_up,
 )
-PATTERN_WEIGHTS = (12, 1, 1, 2, 2)
+PATTERN_WEIGHTS = (12, 1, 1, 2, 3)
