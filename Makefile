@@ -3,6 +3,7 @@ PYTHON ?= python3.13
 VENV := .venv
 BIN := $(VENV)/bin
 AZURITE := local/node_modules/.bin/azurite-table
+KUSTO := tests/operations/kusto/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check format test up demo chaos infra-check package clean
@@ -10,7 +11,7 @@ AZURITE := local/node_modules/.bin/azurite-table
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(VENV)/ready $(AZURITE)  ## the virtual environment and the storage emulator (the other commands do this themselves)
+setup: $(VENV)/ready $(AZURITE) $(KUSTO)  ## what the other commands need; they call it themselves
 
 $(VENV)/ready: requirements.txt requirements-upgradectl.txt requirements-dev.txt
 	@command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null \
@@ -23,6 +24,10 @@ $(AZURITE): local/package-lock.json
 	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null \
 		|| { echo "Node 20 or later is needed (node and npm on the PATH): it runs Azurite, the storage emulator" >&2; exit 1; }
 	npm ci --prefix local --no-audit --no-fund --ignore-scripts --loglevel=error
+	@touch $@
+
+$(KUSTO): tests/operations/kusto/package-lock.json | $(AZURITE)
+	npm ci --prefix tests/operations/kusto --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@
 
 check: setup  ## lint, formatting and types
@@ -55,4 +60,4 @@ package: $(VENV)/ready  ## the zip that is deployed: .local/package/app.zip
 	@$(BIN)/python scripts/package.py
 
 clean:  ## removes what the commands made
-	rm -rf $(VENV) .local .python_packages local/node_modules
+	rm -rf $(VENV) .local .python_packages local/node_modules tests/operations/kusto/node_modules

@@ -197,7 +197,7 @@ class Cloud:
         return self.parts.control("partner_center", method, path, content)
 
     def logs(self) -> Iterator[dict[str, Any]]:
-        """Every log line of the functions so far."""
+        """Every log line of the functions so far, as rows of AppTraces (docs/telemetry.md)."""
         for path in sorted((self.folder / "logs").glob("*.jsonl")):
             for line in path.read_text().splitlines():
                 yield json.loads(line)

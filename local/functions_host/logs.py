@@ -1,4 +1,4 @@
-"""Which log lines leave the worker, and how they are written: one JSON object a line.
+"""Which log lines leave the worker, and how they are written: one JSON object a line, a row of AppTraces.
 
 As on the platform ("How to configure monitoring for Azure Functions", "Python developer guide: logging"): a line of the
 app counts only while the invocation runs that it belongs to, and host.json's `logLevel` filters by category.
@@ -15,6 +15,8 @@ from typing import TextIO
 
 from azure_functions_runtime_v1 import invocation_id_cv
 from azure_functions_runtime_v1.bindings.context import _invocation_id_local
+
+from local.functions_host.traces import Host, Invocation, trace
 
 _SEVERITIES = ("Trace", "Debug", "Information", "Warning", "Error", "Critical", "None")
 _OF_THE_WORKER = ("azure_functions_worker", "azure_functions_runtime", "azure.functions")
@@ -44,14 +46,15 @@ class HostLog:
         self._levels = levels
         self._function = function
         self._clock = clock or (lambda: datetime.now(UTC))
+        self._host = Host()
         self._lock = threading.Lock()
 
     def write(self, level: str, category: str, message: str, invocation_id: str | None = None) -> None:
-        if not self._levels.allow(category, level):
+        if not message or not self._levels.allow(category, level):
             return
-        time = self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = {"time": time, "level": level, "category": category, "message": message}
-        text = json.dumps({**line, "invocation_id": invocation_id, "function": self._function}, ensure_ascii=False)
+        invocation = Invocation(self._function, invocation_id) if invocation_id else None
+        row = trace(self._host, self._clock(), invocation, level=level, category=category, message=message)
+        text = json.dumps(row, ensure_ascii=False)
         # Nobody reads any more: then standard input ends as well, and that ends the host.
         with self._lock, contextlib.suppress(OSError):
             self._stream.write(text + "\n")

@@ -36,7 +36,12 @@ class Host:
         self._reader.start()
 
     def messages(self, category: str = "") -> list[str]:
-        return [line["message"] for line in list(self.lines) if category in line["category"]]
+        return [line["Message"] for line in list(self.lines) if category in line["Properties"]["Category"]]
+
+    def user_lines(self) -> list[tuple[str, str]]:
+        """What the functions logged, each line with its invocation's id."""
+        rows = [(line["Message"], line["Properties"]) for line in list(self.lines)]
+        return [(message, found["InvocationId"]) for message, found in rows if found["Category"].endswith(".User")]
 
     def count(self, beginning: str) -> int:
         return sum(message.startswith(beginning) for message in self.messages())

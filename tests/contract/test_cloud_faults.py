@@ -237,4 +237,4 @@ def test_the_functions_of_another_folder_import_that_folders_core(
         settings.write(OTHER_SETTINGS)
     monkeypatch.setattr(cloud, "app", tmp_path)
     start_function("PollUpgrade")
-    _wait_for(lambda: any(MARKER in line["message"] for line in cloud.logs()))
+    _wait_for(lambda: any(MARKER in line["Message"] for line in cloud.logs()))

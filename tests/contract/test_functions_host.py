@@ -98,7 +98,7 @@ def test_a_message_whose_function_raises_is_redelivered_until_it_is_dead_lettere
     host.kill()
 
     assert host.count("Executed 'Functions.Raises' (Failed") == 3
-    assert {line["level"] for line in host.lines} == {"Error"}
+    assert {line["Properties"]["LogLevel"] for line in host.lines} == {"Error"}
     assert "Exception: ValueError: no good: bad" in host.messages()[0]
 
 
@@ -264,7 +264,7 @@ def test_only_lines_of_a_running_invocation_are_logged(start_host: StartHost, wo
     time.sleep(0.2)  # what must not come could come until then
     host.kill()
 
-    logged = {(line["message"], line["invocation_id"]) for line in host.lines if "User" in line["category"]}
+    logged = set(host.user_lines())
     ids = dict(logged)
     assert logged == {
         (message, ids[f"in main {body}"])
@@ -280,7 +280,7 @@ def test_an_async_function_runs_and_its_lines_are_told_apart(start_host: StartHo
     wait_for(lambda: host.count("Executed") == 3 and not work.waiting())
     host.kill()
 
-    logged = [(*line["message"].split(), line["invocation_id"]) for line in host.lines if "User" in line["category"]]
+    logged = [(*message.split(), invocation_id) for message, invocation_id in host.user_lines()]
     ids = {name: invocation_id for _, name, invocation_id in logged}
     assert len(set(ids.values())) == 3
     assert sorted(logged) == sorted((when, name, ids[name]) for when in ("before", "after") for name in ids)
@@ -293,7 +293,7 @@ def test_host_json_filters_by_category(start_host: StartHost, work: Queue, tmp_p
     wait_for(lambda: host.count("echo") and not work.waiting())
     host.kill()
 
-    assert [line["category"] for line in host.lines] == ["Function.Echo.User"]
+    assert [line["Properties"]["Category"] for line in host.lines] == ["Function.Echo.User"]
 
 
 def test_an_invocation_past_the_function_timeout_ends_the_host(

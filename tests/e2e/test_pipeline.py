@@ -68,9 +68,9 @@ def test_every_line_of_a_tick_that_works_in_parallel_is_logged(
     observer.send([_message(customer) for customer in customers])
     wait_for(_all_ended(customers))
     finished = [
-        json.loads(line["message"].removeprefix("upgrade.finished "))["customer_id"]
+        json.loads(line["Message"].removeprefix("upgrade.finished "))["customer_id"]
         for line in cloud.logs()
-        if line["message"].startswith("upgrade.finished ")
+        if line["Message"].startswith("upgrade.finished ")
     ]
     assert [finished.count(customer) for customer in customers] == [1] * 30
 
@@ -142,7 +142,7 @@ def test_throttling_closes_the_gate_and_opens_it_again(cloud: Cloud, observer: O
     look = wait_for(_all_ended(customers))
     cloud.fake("PUT", "switches", {"api_window": None})
     _assert_true(cloud, look, messages)
-    events = {line["message"].split()[0] for line in cloud.logs()}
+    events = {line["Message"].split()[0] for line in cloud.logs()}
     assert {"gate.closed", "gate.recovering", "gate.opened"} <= events
 
 
@@ -158,7 +158,7 @@ def test_a_request_survives_a_restart_of_all_functions(cloud: Cloud, observer: O
 
 def test_no_secret_token_or_body_is_in_any_log_line(cloud: Cloud) -> None:
     secret = cloud.parts["partner_center"].facts["client_secret"]
-    text = "".join(line["message"] for line in cloud.logs())
+    text = "".join(line["Message"] for line in cloud.logs())
     assert "upgrade.finished" in text
     for word in (secret, "Bearer ", "refresh_token", "access_token", "eyJ", "productFamily", "or '1' eq '1"):
         assert word not in text

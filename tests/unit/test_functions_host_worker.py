@@ -158,17 +158,18 @@ def test_an_invocation_ends_with_one_line() -> None:
     lines = _invoke_and_log("Echo", timeout_s=None)
 
     (line,) = lines
-    assert line["category"] == "Function.Echo"
-    assert line["level"] == "Information"
-    assert line["message"].startswith(f"Executed 'Functions.Echo' (Succeeded, Id={line['invocation_id']}, Duration=")
+    assert line["Properties"]["Category"] == "Function.Echo"
+    assert line["Properties"]["LogLevel"] == "Information"
+    invocation_id = line["Properties"]["InvocationId"]
+    assert line["Message"].startswith(f"Executed 'Functions.Echo' (Succeeded, Id={invocation_id}, Duration=")
 
 
 def test_a_failed_invocation_says_what_was_raised() -> None:
     (line,) = _invoke_and_log("Raises", timeout_s=60)
 
-    assert line["level"] == "Error"
-    assert "(Failed, Id=" in line["message"]
-    assert "Exception: ValueError: no good: 0.2\nStack: Traceback" in line["message"]
+    assert line["Properties"]["LogLevel"] == "Error"
+    assert "(Failed, Id=" in line["Message"]
+    assert "Exception: ValueError: no good: 0.2\nStack: Traceback" in line["Message"]
 
 
 def test_an_invocation_that_exceeds_the_function_timeout_ends_the_host() -> None:
@@ -177,10 +178,10 @@ def test_an_invocation_that_exceeds_the_function_timeout_ends_the_host() -> None
     lines = _invoke_and_log("Slow", timeout_s=0.05, ended=ended)
 
     assert ended == ["ended"]
-    assert "Timeout value of 0.05 s exceeded by 'Functions.Slow'" in lines[0]["message"]
+    assert "Timeout value of 0.05 s exceeded by 'Functions.Slow'" in lines[0]["Message"]
 
 
-def _invoke_and_log(name: str, *, timeout_s: float | None, ended: list[str] | None = None) -> list[dict[str, str]]:
+def _invoke_and_log(name: str, *, timeout_s: float | None, ended: list[str] | None = None) -> list[dict[str, Any]]:
     stream = io.StringIO()
 
     async def scenario() -> None:
