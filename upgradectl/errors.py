@@ -100,7 +100,7 @@ def first_line(error: Exception) -> str:
 def _refused(error: TokenRefused) -> CommandError:
     shown = error.description or error.code
     if error.code == "invalid_certificate":
-        return CommandError(f"the certificate in Key Vault is {shown}", "import one with its RSA key, see docs/deploy.md")
+        return CommandError(f"the certificate in Key Vault is {shown}", "import it with its key: docs/deploy.md")
     if error.code == "access_denied":
         return CommandError("the sign-in was declined", "run it again, and accept")
     match kind_of(error.code, error.aadsts):

@@ -1,5 +1,6 @@
 """Carries a plan of faults out: every kind of fault is one method, which begins it, waits, and ends it."""
 
+import math
 import signal
 import threading
 import time
@@ -55,15 +56,21 @@ class Nemesis:
         self._methods = self._by_kind()
 
     def carry_out(self, plan: Sequence[Injection], began: float) -> None:
-        """Returns when the last fault of the plan has ended. `began`: time.monotonic."""
-        with ThreadPoolExecutor(len(plan), thread_name_prefix="nemesis") as pool:
-            futures = []
-            for injection in plan:
-                if self._stopped.wait(max(0.0, began + injection.at_s - time.monotonic())):
-                    break
-                futures.append(pool.submit(self._inject, injection))
-            for future in futures:
-                future.result()
+        """Returns when the last fault of the plan has ended; a trap stays until it is sprung, or `stop`.
+
+        `began`: time.monotonic.
+        """
+        pool = ThreadPoolExecutor(len(plan), thread_name_prefix="nemesis")
+        futures = []
+        for injection in plan:
+            if self._stopped.wait(max(0.0, began + injection.at_s - time.monotonic())):
+                break
+            future = pool.submit(self._inject, injection)
+            if not injection.is_trap:
+                futures.append(future)
+        pool.shutdown(wait=False)
+        for future in futures:
+            future.result()
 
     @property
     def kinds(self) -> Collection[str]:
@@ -156,7 +163,7 @@ class Nemesis:
             rule |= {"when": "before" if injection.draw < 0.5 and moment != "follow-up" else "after"}
         name = self._name(moment)
         with self._levers.ruled("storage_front", rule | {"name": name}):
-            ends = time.monotonic() + max(injection.lasts_s, 5)
+            ends = math.inf if injection.is_trap else time.monotonic() + max(injection.lasts_s, 5)
             while time.monotonic() < ends and not self._stopped.wait(0.2):
                 if self._cloud.faults_fired("storage_front").get(name):
                     return True

@@ -9,7 +9,7 @@ from random import Random
 class Kind:
     """A kind of fault. `often`: in a full run. `lasts_s`: from, to. `latest`: begins within this share of the run.
 
-    `is_trap`: it ends with what it waits for, so it does not get shorter in a smaller run.
+    `is_trap`: it ends with what it waits for.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Injection:
     kind: str
     lasts_s: float
     draw: float
+    is_trap: bool = False
 
 
 FULL = 3000  # requests
@@ -43,7 +44,7 @@ KINDS: Sequence[Kind] = (
     Kind("kill in a status call", 3, (0, 15)),
     Kind("kill in a result write", 4, (0, 15)),
     # Another request comes while the row of the one that has ended is still there.
-    Kind("kill before a follow-up", 8, (30, 30), is_trap=True),
+    Kind("kill before a follow-up", 6, is_trap=True),
     Kind("kill in a delete", 4, (0, 15)),
     Kind("kill", 4),
     Kind("terminate", 4),
@@ -106,8 +107,6 @@ def counts(plan: Sequence[Injection]) -> Mapping[str, int]:
 
 
 def _injection(random: Random, kind: Kind, over_s: float, scale: float) -> Injection:
-    lasts_s = random.uniform(*kind.lasts_s)
-    if not kind.is_trap:
-        lasts_s = max(lasts_s * scale, min(kind.lasts_s[0], SHORTEST_S))
+    lasts_s = max(random.uniform(*kind.lasts_s) * scale, min(kind.lasts_s[0], SHORTEST_S))
     at_s = random.uniform(over_s * 0.04, over_s * kind.latest)
-    return Injection(at_s, kind.name, lasts_s, random.random())
+    return Injection(at_s, kind.name, lasts_s, random.random(), kind.is_trap)
