@@ -87,6 +87,9 @@ RULES: Mapping[str, tuple[Change, ...]] = {
             "            case Position.CLOSED:\n                return True",
         ),
     ),
+    "look-before-send": (
+        Change("shared/partner_center.py", "    if not may_send():\n        raise errors.HeldBack", "    may_send()"),
+    ),
     "result-before-delete": (
         Change(
             "shared/results.py",
