@@ -2,7 +2,7 @@
 
 workload     what is sent: requests and how each goes (valid_input), bodies that are no requests (bad_input)
 plan         which fault comes when, from a seed
-nemesis      carries the plan out, with people and levers
+nemesis      carries the plan out, with people, levers and the moments in which to kill
 campaign     runs both, waits until everything has ended, collects a Record
 invariants   what must be true of a Record
 clock_jumps  what a whole cloud on one machine cannot do: the core alone, with a clock that jumps

@@ -14,30 +14,13 @@ from typing import Any
 from local.cloud import Cloud
 from shared.settings import Settings
 from tests.chaos.levers import Levers
+from tests.chaos.moments import CALLS_BEGIN_AFTER_S, MOMENTS
 from tests.chaos.people import Administrator, Operator
 from tests.chaos.plan import Injection
-from tests.chaos.workload import FOLLOWED
 
 type Rule = dict[str, Any]
 
 _WRITES = "POST|PUT|PATCH|MERGE|DELETE"
-_IN_FLIGHT = "/UpgradesInFlight"
-# Where a process is killed: by what it asks of the table storage.
-_MOMENTS: Mapping[str, Rule] = {
-    "claim": {"method": "POST", "path": f"{_IN_FLIGHT}$"},
-    "create call": {"method": "POST|PUT|PATCH|MERGE", "path": _IN_FLIGHT, "body": r'"outcomeUnknown": ?true'},
-    "hand-over": {"method": "PUT|PATCH|MERGE", "path": _IN_FLIGHT, "body": r'"upgradeId": ?"[^"]+".*"polls": ?0'},
-    "status call": {"method": "GET", "path": rf"{_IN_FLIGHT}\(\)"},
-    "result write": {"method": "POST", "path": "/UpgradeResults"},
-    "follow-up": {
-        "method": "POST",
-        "path": "/UpgradeResults",
-        "body": rf'"requestId": ?"{FOLLOWED}".*"status": ?"(Failed|PartiallyCompleted|Rejected)"',
-    },
-    "delete": {"method": "DELETE", "path": _IN_FLIGHT},
-}
-# A call to Partner Center follows such a request of its process by so much.
-_CALLS_BEGIN_AFTER_S = (0.01, 0.12)
 
 
 class Nemesis:
@@ -87,7 +70,7 @@ class Nemesis:
 
     def _by_kind(self) -> Mapping[str, Callable[[Injection], object]]:
         """By the names of `plan.KINDS`."""
-        kills = {f"kill in a {moment}": partial(self._kill_in, moment) for moment in _MOMENTS}
+        kills = {f"kill in a {moment}": partial(self._kill_in, moment) for moment in MOMENTS}
         kills["kill before a follow-up"] = kills.pop("kill in a follow-up")
         return {
             **kills,
@@ -155,9 +138,9 @@ class Nemesis:
 
     def _kill_in(self, moment: str, injection: Injection) -> bool:
         """Kills whoever asks next for what belongs to that moment. False: nobody came."""
-        rule: Rule = {"do": "kill", "times": 1, "agent": r"pid/\d+", "signal": _signal(injection), **_MOMENTS[moment]}
+        rule: Rule = {"do": "kill", "times": 1, "agent": r"pid/\d+", "signal": _signal(injection), **MOMENTS[moment]}
         if moment.endswith("call"):
-            earliest, latest = _CALLS_BEGIN_AFTER_S
+            earliest, latest = CALLS_BEGIN_AFTER_S
             rule |= {"when": "after", "delay_s": earliest + injection.draw * (latest - earliest)}
         else:
             rule |= {"when": "before" if injection.draw < 0.5 and moment != "follow-up" else "after"}
