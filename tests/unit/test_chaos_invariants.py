@@ -139,7 +139,7 @@ def test_memory_that_grows_is_reported_when_there_is_enough_to_tell() -> None:
 def test_the_slope_is_within_processes_and_after_the_warm_up() -> None:
     old = _samples("PollUpgrade-1", mb=50, mb_per_min=6, count=120)
     young = _samples("PollUpgrade-2", mb=200, mb_per_min=6, count=20)
-    warming_up = [MemorySample("PollUpgrade-2", age_s, 20 * age_s) for age_s in range(int(WARM_UP_S))]
+    warming_up = [MemorySample("PollUpgrade-2", age_s, 5 * age_s) for age_s in range(int(WARM_UP_S))]
     found = slope([*old, *young, *warming_up])
     assert found.slope_mb_per_min == pytest.approx(6)
     assert (found.samples, found.largest_mb) == (140, max(sample.rss_mb for sample in young))
