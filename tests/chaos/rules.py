@@ -65,9 +65,6 @@ RULES: Mapping[str, tuple[Change, ...]] = {
             "    if verdict and verdict.is_verdict and not found:\n        drop(ports, found)",
         ),
     ),
-    "check-before-submit": (
-        Change("shared/upgrades.py", "    if _is_answered(ports, lease.row):\n        return frozenset()\n", ""),
-    ),
     "write-back-condition": (
         Change(
             "shared/credentials.py",
@@ -86,9 +83,6 @@ RULES: Mapping[str, tuple[Change, ...]] = {
             "            case Position.CLOSED:\n                return False",
             "            case Position.CLOSED:\n                return True",
         ),
-    ),
-    "look-before-send": (
-        Change("shared/partner_center.py", "    if not may_send():\n        raise errors.HeldBack", "    may_send()"),
     ),
     "result-before-delete": (
         Change(
