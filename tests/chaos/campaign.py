@@ -147,6 +147,7 @@ class _Campaign:
         while self._waiting or not faults_are_over():
             if ends is None and faults_are_over() and all(message.follows for message in self._waiting):
                 ends = time.monotonic() + self.drain_s
+                self._ended |= {key_of(result) for result in _look(observer).results}
             if ends is not None and time.monotonic() > ends:
                 return
             self._follow()
