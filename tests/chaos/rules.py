@@ -84,13 +84,6 @@ RULES: Mapping[str, tuple[Change, ...]] = {
             "            case Position.CLOSED:\n                return True",
         ),
     ),
-    "result-before-delete": (
-        Change(
-            "shared/results.py",
-            "    if record(ports, result).status is status:",
-            "    drop(ports, row)\n    if record(ports, result).status is status:",
-        ),
-    ),
     "hold": (
         Change("CreateUpgrade/__init__.py", "until = time.monotonic() + _hold_s()", "until = time.monotonic()"),
     ),
