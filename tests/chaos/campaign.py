@@ -211,7 +211,7 @@ class _Campaign:
         return False
 
     def _is_drained(self, look: Look) -> bool:
-        ended = {key_of(result) for result in look.results} >= self.work.keys
+        ended = {key_of(result) for result in look.results} >= {sent.key for sent in self._sent if sent.key}
         quiet = not look.in_flight and not look.waiting and self.operator.position is Position.OPEN
         return ended and quiet
 
