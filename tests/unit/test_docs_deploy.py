@@ -85,7 +85,9 @@ def test_a_check_of_doctor_has_the_name_that_it_prints() -> None:
     assert not {check for check in checks if f'"{check}"' not in SOURCES and not check.startswith("table Upgrade")}
 
 
-@pytest.mark.parametrize("line", re.findall(r"\bupgradectl ((?:consent|doctor)[^`\n|]*)", COMMANDS + "\n".join(NAMES)))
+@pytest.mark.parametrize(
+    "line", sorted(re.findall(r"\bupgradectl ((?:consent|doctor)[^`\n|]*)", COMMANDS + "\n".join(NAMES)))
+)
 def test_a_command_of_upgradectl_can_be_given(line: str) -> None:
     name, *options = shlex.split(line)
     group: Any = typer.main.get_command(app)
