@@ -3,6 +3,7 @@ PYTHON ?= python3.13
 VENV := .venv
 BIN := $(VENV)/bin
 AZURITE := local/node_modules/.bin/azurite-table
+ALONE := tests/chaos tests/contract/test_functions_host.py tests/unit/test_transport.py
 KUSTO := tests/operations/kusto/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
@@ -39,9 +40,9 @@ format: setup  ## formats the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-test: setup  ## all tests; the small fault campaign after the others, by itself
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --ignore tests/chaos
-	$(BIN)/python -m pytest -p no:xdist tests/chaos
+test: setup  ## all tests; those that judge when things happen after the others, by themselves
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ALONE:%=--ignore %)
+	$(BIN)/python -m pytest -p no:xdist $(ALONE)
 
 up: setup  ## the local cloud with the functions, until Ctrl-C (PORT=21000: on that port and the five after it)
 	@$(BIN)/python -m local.up $(if $(PORT),--base-port $(PORT))

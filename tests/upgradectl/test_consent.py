@@ -343,10 +343,13 @@ def test_the_loopback_listens_on_this_machine_alone_and_shows_no_code(monkeypatc
 def test_ctrl_c_ends_it_without_a_word(system: System) -> None:
     system.put_client_secret()
     environment = {"PATH": os.environ["PATH"], "BROWSER": "true %s", **system.environment, **system.settings}
+    # What a shell has put into the background ignores the signal, and so would its children.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "upgradectl", "consent"],
         env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    signal.signal(signal.SIGINT, before)
     with process:
         assert process.stdout
         assert process.stderr
