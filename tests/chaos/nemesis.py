@@ -15,7 +15,7 @@ from local.cloud import Cloud
 from shared.settings import Settings
 from tests.chaos.levers import Levers
 from tests.chaos.moments import CALLS_BEGIN_AFTER_S, MOMENTS
-from tests.chaos.people import Administrator, Operator
+from tests.chaos.people import Administrator, Operator, insist
 from tests.chaos.plan import Injection
 
 type Rule = dict[str, Any]
@@ -92,7 +92,7 @@ class Nemesis:
             "token: HTML": self._switch("token_outage", "html"),
             "token: invalid_grant until replaced": self._revoked,
             "token: replaced in the moment of a write-back": self._replaced_in_the_moment,
-            "token: access tokens revoked": lambda _: self._cloud.fake("POST", "revoke-access-tokens"),
+            "token: access tokens revoked": lambda _: self._revoke("access"),
             "token: access tokens live for seconds": self._switch("access_token_lifetime_s", 2.0),
             "token: no MFA until replaced": self._without_mfa,
             "client secret replaced": self._client_secret_replaced,
@@ -175,8 +175,8 @@ class Nemesis:
 
     def _revoked(self, injection: Injection) -> None:
         with self._administrator.alone():
-            self._cloud.fake("POST", "revoke-refresh-tokens")
-            self._cloud.fake("POST", "revoke-access-tokens")
+            self._revoke("refresh")
+            self._revoke("access")
             self._stopped.wait(injection.lasts_s)
             self._administrator.consent()
 
@@ -195,7 +195,7 @@ class Nemesis:
                     return False
             with self._levers.nobody_dies():  # between the app's write and its look at what a person wrote
                 died = self._cloud.deaths
-                self._cloud.fake("POST", "revoke-refresh-tokens")
+                self._revoke("refresh")
                 self._administrator.consent()
                 self._stopped.wait(8)
                 good = self._administrator.token_is_good()
@@ -208,7 +208,7 @@ class Nemesis:
     def _without_mfa(self, injection: Injection) -> None:
         with self._administrator.alone():
             self._administrator.consent(mfa=False)
-            self._cloud.fake("POST", "revoke-access-tokens")
+            self._revoke("access")
             self._stopped.wait(max(1.5, injection.lasts_s))
             self._administrator.consent()
 
@@ -217,6 +217,9 @@ class Nemesis:
             put_into_vault = self._administrator.new_client_secret()
             self._stopped.wait(injection.lasts_s)
             put_into_vault()
+
+    def _revoke(self, kind: str) -> None:
+        insist(lambda: self._cloud.fake("POST", f"revoke-{kind}-tokens"))  # it may be refusing connections just now
 
     def _name(self, about: str) -> str:
         with self._lock:
