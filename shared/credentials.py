@@ -174,6 +174,7 @@ class Credentials:
     def _read_again(self) -> _Secrets | None:
         """None where that fails, too: then the first refusal is what there is to say."""
         try:
+            self._put_persons_on_top()  # what was refused may be our own write, over what a person put there
             return self._read()
         except CallFailed:
             return None

@@ -54,10 +54,9 @@ class Size:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """`record`: for the invariants. `began_s`: since the epoch. The others: for the report."""
+    """`record`: for the invariants. The others: for the report."""
 
     record: Record
-    began_s: float
     sending_s: float
     draining_s: float
     injected: Mapping[str, int]
@@ -110,7 +109,7 @@ class _Campaign:
         self._over = threading.Event()
 
     def run(self, faults: list[plan.Injection]) -> Outcome:
-        began_s, began = time.time(), time.monotonic()
+        began = time.monotonic()
         with ThreadPoolExecutor(thread_name_prefix="campaign") as pool, observing(self.cloud) as observer:
             watching = pool.submit(self._watch)
             try:
@@ -126,7 +125,6 @@ class _Campaign:
             record = self._record(observer, drained=drained)
         return Outcome(
             record=record,
-            began_s=began_s,
             sending_s=sending_s,
             draining_s=time.monotonic() - began - sending_s,
             injected=self._nemesis.injected,

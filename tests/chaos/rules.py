@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.component import REPOSITORY
-
-APP = ("host.json", "CreateUpgrade", "PollUpgrade", "shared")
+from scripts.package import app_files
 
 
 @dataclass(frozen=True)
@@ -99,13 +98,9 @@ def app_without(rule: str, folder: Path) -> Path:
     """
     changes = RULES[rule]
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for name in APP:
-        source = REPOSITORY / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder / name)
+    for file in app_files(REPOSITORY):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / file, folder / file)
     for change in changes:
         _apply(change, folder / change.file)
     return folder

@@ -32,9 +32,10 @@ RESTORED = ["get", "get", "get", "set", "list", "get", "set", "list", "get"]
 
 
 class EverySignIn(SignIn):
-    """Gives a new refresh token for every one. `error`: or does not."""
+    """Gives a new refresh token for every one. `error`: or does not. `revoked`: or for all but these."""
 
     def __init__(self) -> None:
+        self.revoked: set[str] = set()
         self.used: list[str] = []
         self.new: Callable[[str], str | None] = lambda used: f"{used}+"
         self.error: TokenUnavailable | TokenRefused | None = None
@@ -43,6 +44,8 @@ class EverySignIn(SignIn):
         self.used.append(refresh_token)
         if self.error:
             raise self.error
+        if refresh_token in self.revoked:
+            raise TokenRefused("revoked", code="invalid_grant")
         return Tokens(f"access-{len(self.used)}", self.new(refresh_token), 3600, ("pwd", "mfa"))
 
 
@@ -392,6 +395,21 @@ def test_a_persons_version_below_ours_comes_up_again_after_a_failure(
     world.exchange()
     assert world.top.value == "better"
     assert events(caplog)[2:] == ["auth.renewed"]
+
+
+def test_a_persons_version_below_ours_comes_up_where_ours_is_refused(small_world: World) -> None:
+    """Who consents anew ends the sign-in before: no exchange of ours would come through any more."""
+    world = small_world
+    world.clock.advance(DAY_S)
+    world.vault.before[SET] = lambda: world.put("better")
+    world.vault.before[LIST] = fail()
+    world.exchange()
+    assert world.top.value == "first+"
+    world.sign_in.revoked |= {"first", "first+"}
+    world.credentials.drop_token()
+    assert world.exchange()
+    assert world.top.value == "better"
+    assert world.sign_in.used[-2:] == ["first+", "better"]
 
 
 # On a schedule
