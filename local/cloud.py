@@ -36,7 +36,7 @@ DELAYS = {
     "TICK_BUDGET_S": "60",
     "FIRST_POLL_S": "0.5",
     "MAX_POLL_S": "1",
-    "UPGRADE_DEADLINE_H": "0.007",
+    "UPGRADE_DEADLINE_H": "0.012",
     "NOT_FOUND_GRACE_S": "2",
     "RETRY_FIRST_S": "0.5",
     "RETRY_MAX_S": "4",

@@ -132,9 +132,9 @@ def _judge(look: Look, sent: Sent, cloud: Cloud) -> list[str]:
 
 
 def _show(console: Console, look: Look, sent: Sent) -> None:
-    table = Table(
-        "customer", "family", "request", "status", "upgrade id", "polls", "s", "error", title="UpgradeResults"
-    )
+    table = Table(title="UpgradeResults")
+    for name in ("customer", "family", "request", "status", "upgrade id", "polls", "s", "error"):
+        table.add_column(name, no_wrap=name != "error", overflow="fold")  # a status that is cut cannot be read
     for result in sorted(look.results, key=lambda result: (result.status, result.customer_id, result.request_id)):
         duration_s = (result.finished_at - result.requested_at).total_seconds()
         table.add_row(

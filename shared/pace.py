@@ -79,7 +79,7 @@ class Pace:
     def _learn(self) -> None:
         now = self._clock.monotonic()
         if self._stretch_began is not None and now > self._stretch_began and not self._dry:
-            if self._passed > 1:
+            if self._passed >= _FEW:
                 passed_per_s = self._passed / (now - self._stretch_began)
                 # The average of a stretch that began slowly is too low, the rate that met the limit is too high.
                 self._rate = max(_BELOW * passed_per_s, _DECREASE * (self._rate or 0.0))

@@ -83,10 +83,11 @@ def test_without_a_compiler_nothing_is_collected_and_in_ci_that_is_an_error(
 
 
 def _collect(**env: str) -> "subprocess.CompletedProcess[str]":
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # not xdist's worker
     return subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "-p", "no:xdist", "tests/infra"],
         cwd=INFRA.parent,
-        env={**os.environ, **env},
+        env={**own, **env},
         capture_output=True,
         text=True,
         timeout=50,

@@ -52,6 +52,18 @@ def _started_within(pace: Pace, clock: FakeClock, duration_s: float) -> int:
     return calls
 
 
+def test_a_no_after_a_few_calls_teaches_no_rate() -> None:
+    """It may be a single customer's limit: a rate of a few calls in some seconds would hold back all the others."""
+    clock = FakeClock()
+    pace = _throttled_after(clock, calls=9, duration_s=5)
+    pace.started()
+    assert pace.wait_s() == 0
+    _come_back(pace, 10)
+    clock.advance(1)
+    pace.recover("the third", throttled=True)
+    assert _rate(pace) == pytest.approx(9.8, rel=0.01)
+
+
 def test_without_trouble_the_ceiling_holds_from_the_start() -> None:
     assert Pace(16, FakeClock()).parallelism == 16
 
