@@ -54,10 +54,10 @@ class TableStore:
 
     def list_due(self, now: datetime) -> list[InFlightUpgrade]:
         query, parameters = "PartitionKey eq @open and nextAttemptAt le @now", {"open": OPEN, "now": now}
-        return list(_readable(self._query(self._in_flight, query, parameters)))
+        return list(readable(self._query(self._in_flight, query, parameters)))
 
     def list_in_flight(self) -> Iterable[InFlightUpgrade]:
-        yield from _readable(self._query(self._in_flight, "PartitionKey eq @open", {"open": OPEN}))
+        yield from readable(self._query(self._in_flight, "PartitionKey eq @open", {"open": OPEN}))
 
     def insert_result(self, result: UpgradeResult) -> UpgradeResult:
         return replace(result, etag=self._insert(self._results, result_key(result), result_columns(result)))
@@ -153,7 +153,7 @@ class TableStore:
         return entities.etag(entity)
 
 
-def _readable(found: Iterable[Mapping[str, Any]]) -> Iterator[InFlightUpgrade]:
+def readable(found: Iterable[Mapping[str, Any]]) -> Iterator[InFlightUpgrade]:
     """Leaves out a row that somebody has spoilt by hand: it must not keep the others waiting."""
     for entity in found:
         try:

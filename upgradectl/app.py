@@ -11,6 +11,33 @@ EXIT_CODES = (
     " 130 interrupted."
 )
 COMMANDS: dict[str, ModuleType] = {"consent": consent, "doctor": doctor}
+GROUPS: dict[str, tuple[str, dict[str, ModuleType]]] = {}
+
+
+def _discover() -> None:  # while the commands are being written
+    import importlib
+
+    for name in ("submit", "check", "status", "watch", "results", "retry", "pause", "resume", "cancel"):
+        try:
+            COMMANDS[name] = importlib.import_module(f"upgradectl.commands.{name}")
+        except ModuleNotFoundError as error:
+            if not (error.name or "").startswith("upgradectl.commands"):
+                raise
+    found = {}
+    for name in ("list", "show", "resubmit", "discard"):
+        try:
+            found[name] = importlib.import_module(f"upgradectl.commands.dead_letters.{name}")
+        except ModuleNotFoundError as error:
+            if not (error.name or "").startswith("upgradectl.commands"):
+                raise
+    if found:
+        GROUPS["dead-letters"] = (
+            "What no function could make a request of, and what the system could not keep.",
+            found,
+        )
+
+
+_discover()
 
 app = typer.Typer(
     help="The operator's commands for the product upgrades of a Microsoft partner.\n\n"
@@ -29,6 +56,15 @@ def upgradectl() -> None:
     """Keeps the commands' names, however many there are."""
 
 
-for name, module in COMMANDS.items():
+def _add(group: typer.Typer, name: str, module: ModuleType) -> None:
     examples = [f"  upgradectl {line}" for line in module.EXAMPLES]
-    app.command(name, epilog="\n\n".join(("Examples:", *examples, EXIT_CODES)))(module.run)
+    group.command(name, epilog="\n\n".join(("Examples:", *examples, EXIT_CODES)))(module.run)
+
+
+for name, module in COMMANDS.items():
+    _add(app, name, module)
+for group_name, (help_text, modules) in GROUPS.items():
+    group = typer.Typer(help=help_text, epilog=EXIT_CODES, no_args_is_help=True)
+    for name, module in modules.items():
+        _add(group, name, module)
+    app.add_typer(group, name=group_name)

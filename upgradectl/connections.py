@@ -2,6 +2,7 @@
 
 import os
 import random
+import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
@@ -16,11 +17,14 @@ from azure.keyvault.secrets import SecretClient
 from shared import transport
 from shared.clock import SystemClock
 from shared.gate import Gate
+from shared.partner_center import PartnerCenterClient
+from shared.ports import Ports
 from shared.settings import Settings
 from shared.sign_in import SignIn
-from shared.upgrade_store import TableStore
 from upgradectl.service_bus import Queue
+from upgradectl.store import OperatorStore
 from upgradectl.target import Target
+from upgradectl.tokens import OperatorTokens
 from upgradectl.vault import OperatorVault
 
 _FEW_RETRIES: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.2}
@@ -61,8 +65,8 @@ class Connections:
         return OperatorVault(client, self.settings.azure_call_deadline_s)
 
     @cached_property
-    def store(self) -> TableStore:
-        return TableStore(self.open_table, self.settings.azure_call_deadline_s)
+    def store(self) -> OperatorStore:
+        return OperatorStore(self.open_table, self.settings.azure_call_deadline_s)
 
     @cached_property
     def gate(self) -> Gate:
@@ -71,6 +75,32 @@ class Connections:
     @cached_property
     def sign_in(self) -> SignIn:
         return SignIn(self.session, self.settings)
+
+    @cached_property
+    def partner_center(self) -> PartnerCenterClient:
+        """Calls with the app's own sign-in, so it needs to read both secrets."""
+        settings = self.settings
+        return PartnerCenterClient(
+            session=self.session,
+            tokens=OperatorTokens(self.vault, self.sign_in, self.clock, settings),
+            base_url=settings.partner_center_url,
+            timeouts=transport.Timeouts(settings.connect_timeout_s, settings.read_timeout_s, settings.call_deadline_s),
+            clock=self.clock,
+            new_id=_new_id,
+        )
+
+    @cached_property
+    def ports(self) -> Ports:
+        """What the core's use cases work with, for a command that changes rows as the app would."""
+        return Ports(
+            store=self.store,
+            partner_center=self.partner_center,
+            gate=self.gate,
+            clock=self.clock,
+            settings=self.settings,
+            random=random.random,
+            new_id=_new_id,
+        )
 
     @cached_property
     def queue(self) -> Queue:
@@ -88,3 +118,7 @@ class Connections:
     @cached_property
     def _azure(self) -> transport.DeadlineTransport:
         return transport.DeadlineTransport(self.session)
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())

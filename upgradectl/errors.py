@@ -9,11 +9,22 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from shared.errors import InvalidSettings, StoreUnavailable, TokenRefused, TokenUnavailable, UpgradeError
+from shared.errors import (
+    AccessDenied,
+    InvalidSettings,
+    StoreUnavailable,
+    TokenRefused,
+    TokenUnavailable,
+    Unauthorized,
+    UpgradeError,
+)
 from shared.sign_in import Kind, kind_of
 
 SETTINGS_REMEDY = "give it with --set NAME=VALUE, in the environment or by an azd environment; --local: the local cloud"
 SIGN_IN_REMEDY = "sign in with `az login`, to the tenant of the subscription"
+_TABLE_ROLES = (
+    "grant yourself Storage Table Data Reader on the tables; Storage Table Data Contributor to change something"
+)
 _NETWORK_RULES = ("ForbiddenByFirewall", "ForbiddenByConnection", "AuthorizationFailure")
 
 
@@ -67,7 +78,12 @@ def _of_the_core(error: UpgradeError) -> CommandError:
             remedy = "try again; check AUTHORITY_URL and the network"
             return CommandError(f"no token for Partner Center: {error.description}", remedy)
         case StoreUnavailable():
-            return CommandError(str(error), "see TABLES_URL and your roles: `upgradectl doctor`")
+            return CommandError(
+                str(error), _TABLE_ROLES if "403" in str(error) else "see TABLES_URL; `upgradectl doctor`"
+            )
+        case AccessDenied() | Unauthorized():
+            remedy = "see the user's roles and MFA: `upgradectl doctor`, docs/operations.md"
+            return CommandError(f"Partner Center refuses the app's sign-in ({error.code or error.http_status})", remedy)
     return CommandError(str(error))
 
 

@@ -1,12 +1,16 @@
 """What a command prints: results to standard output, as a table or as JSON; everything else to standard error."""
 
 import json
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
+
+from upgradectl.errors import CommandError, ExitCode
 
 type Cell = str | Text
 
@@ -54,6 +58,30 @@ class Output:
             return
         with self._notes.status(text):
             yield
+
+    @contextmanager
+    def progress(self, text: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        """A bar with an estimate of the time left, on a terminal only. What it gives is called with each advance."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(
+            *columns, TimeRemainingColumn(), console=self._notes, transient=True, disable=not self._notes.is_terminal
+        ) as progress:
+            task = progress.add_task(text, total=total)
+            yield lambda count: progress.advance(task, count)
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Asks before something that cannot be taken back. `yes`: it was said in advance.
+
+        Raises:
+            CommandError: there is nobody to ask, or the answer is no.
+        """
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            raise CommandError("nobody is there to confirm it", "give --yes", code=ExitCode.USAGE)
+        self._notes.print(f"{question} [y/N] ", end="")
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise CommandError("nothing was done", code=ExitCode.USAGE)
 
 
 def _text(cell: Cell) -> Text:

@@ -1,12 +1,31 @@
-"""The queue as an operator sees it (the azure-servicebus SDK's `ServiceBusClient`)."""
+"""The queue as operators and producers see it (the azure-servicebus SDK's `ServiceBusClient`)."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 
 from azure.core.credentials import TokenCredential
-from azure.servicebus import ServiceBusClient
+from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusMessageBatch, ServiceBusSender
+from azure.servicebus.exceptions import (
+    MessagingEntityNotFoundError,
+    ServiceBusAuthenticationError,
+    ServiceBusAuthorizationError,
+    ServiceBusError,
+)
+
+from upgradectl.errors import CommandError, first_line
 
 _LOOPBACK = ("localhost", "127.0.0.1")
 AMQPS_PORT = 5671
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message as it will be sent."""
+
+    body: bytes
+    message_id: str
 
 
 class Queue:
@@ -43,3 +62,51 @@ class Queue:
         """Opens a link for sending and sends nothing. Needs Data Sender."""
         with self.client.get_queue_sender(self.name):
             pass
+
+    def send(self, messages: Iterable[Outgoing]) -> Iterator[int]:
+        """Sends in batches, as many to a batch as the broker takes; after each one how many it held.
+
+        Raises:
+            CommandError: of the batch that was under way nobody knows whether it arrived.
+        """
+        with self.in_words("Data Sender"), self.client.get_queue_sender(self.name) as sender:
+            yield from _send(sender, messages)
+
+    @contextmanager
+    def in_words(self, role: str) -> Iterator[None]:
+        """The broker's errors in an operator's words. `role`: what the calls need."""
+        try:
+            yield
+        except (ServiceBusAuthenticationError, ServiceBusAuthorizationError):
+            remedy = f"grant yourself Azure Service Bus {role} on the queue {self.name}"
+            raise CommandError("Service Bus refuses", remedy) from None
+        except MessagingEntityNotFoundError:
+            raise CommandError(f"there is no queue {self.name}", "check UPGRADE_QUEUE") from None
+        except ServiceBusError as error:
+            message = f"no answer from Service Bus: {type(error).__name__}: {first_line(error)}"
+            raise CommandError(
+                message, "check SERVICE_BUS_NAMESPACE and the network (AMQP over TLS), run it again"
+            ) from None
+
+
+def _send(sender: ServiceBusSender, messages: Iterable[Outgoing]) -> Iterator[int]:
+    batch, held = sender.create_message_batch(), 0
+    for message in messages:
+        outgoing = ServiceBusMessage(message.body, message_id=message.message_id, content_type="application/json")
+        if not _fits(batch, outgoing):
+            sender.send_messages(batch)
+            yield held
+            batch, held = sender.create_message_batch(), 0
+            batch.add_message(outgoing)
+        held += 1
+    if held:
+        sender.send_messages(batch)
+        yield held
+
+
+def _fits(batch: ServiceBusMessageBatch, message: ServiceBusMessage) -> bool:
+    try:
+        batch.add_message(message)
+    except ValueError:
+        return False
+    return True

@@ -7,7 +7,7 @@ from datetime import datetime
 from shared import errors
 from shared.errors import CallFailed
 from shared.models import InFlightUpgrade, State
-from shared.upgrade_store import _readable
+from shared.upgrade_store import readable
 from shared.upgrades import withdraw
 from tests.operations.installation import Installation
 from tests.operations.story import Stories
@@ -151,7 +151,7 @@ def _spoil(here: Installation, row_key: Callable[[], str]) -> None:
     list_due = here.store.list_due
 
     def with_spoilt(now: datetime) -> list[InFlightUpgrade]:
-        assert not list(_readable([{"RowKey": row_key(), "state": "Lost"}]))
+        assert not list(readable([{"RowKey": row_key(), "state": "Lost"}]))
         return list_due(now)
 
     here.store.list_due = with_spoilt  # type: ignore[method-assign]  # the model cannot hold such a row

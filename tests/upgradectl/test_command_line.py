@@ -112,8 +112,9 @@ def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
     [
         (CommandError("this", "do that"), "this; do that"),
         (TokenRefused("", code="invalid_certificate"), "the certificate in Key Vault is invalid_certificate; import"),
-        (StoreUnavailable("Table Storage answers 403"), "Table Storage answers 403; see TABLES_URL"),
-        (AccessDenied("text", code="2032", http_status=403), "AccessDenied: 403 2032"),
+        (StoreUnavailable("Table Storage answers 500"), "Table Storage answers 500; see TABLES_URL"),
+        (StoreUnavailable("Table Storage answers 403"), "Table Storage answers 403; grant yourself Storage Table Data"),
+        (AccessDenied("text", code="2032", http_status=403), "Partner Center refuses the app's sign-in (2032); see"),
         (ServiceRequestError("no route\nto host"), "no answer: no route; check the address"),
         (KeyError("x"), "unexpected KeyError: 'x'; --debug shows where"),
         (ValueError(), "unexpected ValueError: ValueError; --debug"),
