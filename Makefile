@@ -14,11 +14,12 @@ help:  ## this list
 
 setup: $(VENV)/ready $(AZURITE) $(KUSTO)  ## what the other commands need; they call it themselves
 
-$(VENV)/ready: requirements.txt requirements-upgradectl.txt requirements-dev.txt
+$(VENV)/ready: requirements.txt requirements-upgradectl.txt requirements-dev.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null \
 		|| { echo "Python 3.13 is needed (not found as '$(PYTHON)'): install it, or name it: make PYTHON=/path/to/python3.13" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 $(AZURITE): local/package-lock.json
