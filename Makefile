@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 AZURITE := local/node_modules/.bin/azurite-table
 ALONE := tests/chaos tests/contract/test_functions_host.py tests/unit/test_transport.py
 KUSTO := tests/operations/kusto/node_modules/.package-lock.json
+PRODUCER := examples/producers/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check format test up demo chaos infra-check package clean
@@ -12,7 +13,7 @@ KUSTO := tests/operations/kusto/node_modules/.package-lock.json
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(VENV)/ready $(AZURITE) $(KUSTO)  ## what the other commands need; they call it themselves
+setup: $(VENV)/ready $(AZURITE) $(KUSTO) $(PRODUCER)  ## what the other commands need; they call it themselves
 
 $(VENV)/ready: requirements.txt requirements-upgradectl.txt requirements-dev.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null \
@@ -28,8 +29,8 @@ $(AZURITE): local/package-lock.json
 	npm ci --prefix local --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@
 
-$(KUSTO): tests/operations/kusto/package-lock.json | $(AZURITE)
-	npm ci --prefix tests/operations/kusto --no-audit --no-fund --ignore-scripts --loglevel=error
+%/node_modules/.package-lock.json: %/package-lock.json | $(AZURITE)
+	npm ci --prefix $* --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@
 
 check: setup  ## lint, formatting and types
@@ -62,4 +63,4 @@ package: $(VENV)/ready  ## the zip that is deployed: .local/package/app.zip
 	@$(BIN)/python scripts/package.py
 
 clean:  ## removes what the commands made
-	rm -rf $(VENV) .local .python_packages local/node_modules tests/operations/kusto/node_modules
+	rm -rf $(VENV) .local .python_packages local/node_modules tests/operations/kusto/node_modules examples/producers/node_modules

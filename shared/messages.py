@@ -1,6 +1,6 @@
 """A message's body -> an `UpgradeRequest`, or the reason why it is none. Pure.
 
-The contract stands in the README. A CloudEvents 1.0 envelope (JSON format, structured mode) is accepted as well.
+The contract: docs/messages.md. A CloudEvents 1.0 envelope (JSON format, structured mode) is accepted as well.
 """
 
 import json
