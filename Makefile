@@ -8,7 +8,7 @@ KUSTO := tests/operations/kusto/node_modules/.package-lock.json
 PRODUCER := examples/producers/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test up demo chaos infra-check package clean
+.PHONY: help setup check format test up demo chaos infra-check package lock audit clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +19,7 @@ $(VENV)/ready: requirements.txt requirements-upgradectl.txt requirements-dev.txt
 	@command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null \
 		|| { echo "Python 3.13 is needed (not found as '$(PYTHON)'): install it, or name it: make PYTHON=/path/to/python3.13" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
@@ -61,6 +62,15 @@ infra-check: setup  ## the Bicep templates and what they deploy (BICEP=command: 
 
 package: $(VENV)/ready  ## the zip that is deployed: .local/package/app.zip
 	@$(BIN)/python scripts/package.py
+
+lock: $(VENV)/ready  ## requirements.txt, with hashes, of requirements.in
+	$(BIN)/uv pip compile requirements.in --universal --python-version 3.13 --generate-hashes --no-annotate --quiet \
+		--custom-compile-command "make lock" --output-file requirements.txt
+
+audit: $(VENV)/ready  ## licences and known vulnerabilities of what is deployed
+	@[ -x .local/audit/bin/pip-audit ] || { $(BIN)/python -m venv .local/audit && \
+		.local/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit pip-licenses; }
+	@.local/audit/bin/python scripts/audit.py $(BIN)/python
 
 clean:  ## removes what the commands made
 	rm -rf $(VENV) .local .python_packages local/node_modules tests/operations/kusto/node_modules examples/producers/node_modules
