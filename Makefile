@@ -8,7 +8,7 @@ KUSTO := tests/operations/kusto/node_modules/.package-lock.json
 PRODUCER := examples/producers/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test up demo chaos infra-check package lock audit clean
+.PHONY: help setup check format test up demo chaos infra-check package bench lock audit clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -62,6 +62,10 @@ infra-check: setup  ## the Bicep templates and what they deploy (BICEP=command: 
 
 package: $(VENV)/ready  ## the zip that is deployed: .local/package/app.zip
 	@$(BIN)/python scripts/package.py
+
+bench: setup  ## measures it against a textbook function, for hours: bench/RESULTS.md (ONLY="1 3" RUNS=3 SCALE=1)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@$(BIN)/python -m bench $(ONLY:%=--only %) $(if $(RUNS),--runs $(RUNS)) $(if $(SCALE),--scale $(SCALE))
 
 lock: $(VENV)/ready  ## requirements.txt, with hashes, of requirements.in
 	$(BIN)/uv pip compile requirements.in --universal --python-version 3.13 --generate-hashes --no-annotate --quiet \

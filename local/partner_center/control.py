@@ -1,6 +1,7 @@
 """The control API under `/_fake/`: how tests and the demo direct the fake, and read its ledger. JSON, no sign-in."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -23,6 +24,7 @@ class Control:
             ("POST", "revoke-access-tokens"): lambda _: world.tokens.revoke_access_tokens(),
             ("POST", "revoke-refresh-tokens"): lambda _: world.tokens.revoke_refresh_tokens(),
             ("GET", "ledger"): self._ledger,
+            ("GET", "counts"): lambda _: self._counts(),
         }
 
     def answer(self, request: Request) -> Response:
@@ -59,3 +61,9 @@ class Control:
         with self._world.journal.lock:
             upgrades = [upgrade.truth() for upgrade in self._world.service.upgrades]
             return {"upgrades": upgrades, **self._world.service.ledger.since(int(request.query.get("since", "0")))}
+
+    def _counts(self) -> Mapping[str, Any]:
+        """The ledger's last number, and how many upgrades are in each state: for who looks often."""
+        with self._world.journal.lock:
+            states = Counter(upgrade.state for upgrade in self._world.service.upgrades)
+            return {"sequence": self._world.service.ledger.last, "upgrades": states}

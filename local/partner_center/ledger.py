@@ -34,11 +34,16 @@ class Ledger:
         journal.on("ended", self._apply_ended)
         journal.on("token", self._append)
 
+    @property
+    def last(self) -> int:
+        """The number of the last entry so far."""
+        return len(self._entries)
+
     def since(self, sequence: int) -> dict[str, Any]:
         """The entries with a higher number than `sequence`."""
         with self._journal.lock:
             entries = self._entries[max(sequence, 0) :]
-            last = len(self._entries)
+            last = self.last
         return {
             "sequence": last,
             "calls": [entry for entry in entries if entry["kind"] != "token"],

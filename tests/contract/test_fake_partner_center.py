@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
@@ -182,6 +183,15 @@ def test_the_same_create_many_times_at_once_creates_once(partner: Partner) -> No
     calls, upgrades = partner.ledger(customer_id)
     assert (len(locations), len(upgrades), len(calls)) == (1, 1, 32)
     assert [call["created"] for call in calls].count(True) == 1
+
+
+def test_the_counts_are_those_of_the_ledger(partner: Partner) -> None:
+    before = partner.control("GET", "counts")
+    assert partner.post("productupgrades", partner.customer()).status_code == 202
+    after, ledger = partner.control("GET", "counts"), partner.control("GET", "ledger")
+    assert after["sequence"] == ledger["sequence"] == before["sequence"] + 1
+    assert after["upgrades"] == Counter(upgrade["state"] for upgrade in ledger["upgrades"])
+    assert after["upgrades"]["in progress"] == before["upgrades"].get("in progress", 0) + 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The benchmarks: this app beside the obvious one, on the local cloud."""

@@ -1,0 +1,1 @@
+"""One module a scenario: `NUMBER`, `TITLE` and `run(options)`."""
