@@ -304,6 +304,15 @@ output PARTNER_CENTER_URL string = partnerCenterUrl
 @description('Sign-in endpoint of the partner\'s cloud.')
 output AUTHORITY_URL string = authorityUrl
 
+@description('Product families that may be asked for: submit holds requests against them.')
+output PRODUCT_FAMILIES string = productFamilies
+
+@description('How long a lease lasts, where it is not the default: cancel waits for one.')
+output LEASE_S string = appSettings.?LEASE_S ?? ''
+
+@description('When an upgrade is overdue, where it is not the default: cancel and status go by it.')
+output UPGRADE_DEADLINE_H string = appSettings.?UPGRADE_DEADLINE_H ?? ''
+
 @description('Name of the Application Insights component.')
 output APPLICATIONINSIGHTS_NAME string = monitoring.outputs.componentName
 

@@ -63,6 +63,7 @@ def _guid(*values: str) -> str:
 
 PURE: Mapping[str, Callable[..., Any]] = {
     "and": lambda *values: all(values),
+    "coalesce": lambda *values: next((value for value in values if value is not None), None),
     "concat": _concat,
     "contains": lambda container, item: item in container,
     "createArray": lambda *values: list(values),
@@ -93,6 +94,7 @@ PURE: Mapping[str, Callable[..., Any]] = {
     "tenant": lambda: {"tenantId": TENANT_ID},
     "toLower": str.lower,
     "true": lambda: True,
+    "tryGet": lambda container, key: container.get(key),
     "union": _union,
     "uniqueString": _unique,
 }

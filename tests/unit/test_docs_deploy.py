@@ -37,7 +37,19 @@ AZURES = {
     *("MissingSubscriptionRegistration", "AuthorizationFailed", "roleAssignments/write"),
 }
 SHELLS = {
-    *("az", "azd", "git", "jq", "printf", "python3.13", "read", "set", "upgradectl", ".venv/bin/python"),
+    *(
+        "az",
+        "azd",
+        "git",
+        "jq",
+        "printf",
+        "python3.13",
+        "read",
+        "set",
+        "upgradectl",
+        ".venv/bin/upgradectl",
+        ".venv/bin/python",
+    ),
     *("assign", "--append", "--expires", "--purge"),
 }
 UNASSIGNED = {"name", "value", "SECRET", "where", "@", "1", "2", "3"}  # of loops, of a function, by `read`
