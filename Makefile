@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 AZURITE := local/node_modules/.bin/azurite-table
 ALONE := tests/chaos tests/contract/test_functions_host.py tests/unit/test_transport.py
+BROWSER := tests/upgradectl/browser
 KUSTO := tests/operations/kusto/node_modules/.package-lock.json
 PRODUCER := examples/producers/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test up demo chaos infra-check package bench lock audit clean
+.PHONY: help setup check format test up demo chaos infra-check report-check package bench lock audit clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,7 +45,7 @@ format: setup  ## formats the code
 	$(BIN)/ruff format .
 
 test: setup  ## all tests; those that judge when things happen after the others, by themselves
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ALONE:%=--ignore %)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ALONE:%=--ignore %) --ignore $(BROWSER)
 	$(BIN)/python -m pytest -p no:xdist $(ALONE)
 
 up: setup  ## the local cloud with the functions, until Ctrl-C (PORT=21000: on that port and the five after it)
@@ -56,6 +57,9 @@ demo: setup  ## every request of examples/requests.jsonl through the local cloud
 chaos: setup  ## the fault campaign (SEED=7 REQUESTS=3000 MIX=completes=3,failed=1 WITHOUT=lease)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(REQUESTS),--requests $(REQUESTS)) \
 		$(if $(MIX),--mix $(MIX)) $(if $(WITHOUT),--without $(WITHOUT))
+
+report-check: setup  ## the HTML report in Chromium (CHROMIUM=command); screenshots in .local/screenshots
+	CI=true $(BIN)/python -m pytest -p no:xdist $(BROWSER)
 
 infra-check: setup  ## the Bicep templates and what they deploy (BICEP=command: a compiler other than bicep or az bicep)
 	CI=true $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile tests/infra

@@ -1,6 +1,8 @@
 """The command line: what there is, and its help."""
 
+from importlib import metadata
 from types import ModuleType
+from typing import Annotated
 
 import typer
 
@@ -39,6 +41,13 @@ def _discover() -> None:  # while the commands are being written
 
 _discover()
 
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(metadata.version("upgradectl"))
+        raise typer.Exit
+
+
 app = typer.Typer(
     help="The operator's commands for the product upgrades of a Microsoft partner.\n\n"
     "Which system: its settings by --set, from the environment, or from an azd environment (`.azure`); --local for the"
@@ -46,13 +55,16 @@ app = typer.Typer(
     epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 @app.callback()
-def upgradectl() -> None:
+def upgradectl(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
     """Keeps the commands' names, however many there are."""
 
 

@@ -1,11 +1,12 @@
-"""The broker's control API under `/_fake/`: breaks connections and locks that are held, on demand. No sign-in."""
+"""The broker's control API under `/_fake/`: breaks connections, locks and roles, on demand. No sign-in."""
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from local.amqp.server import Server
 from local.http import Request, Response, json_response
-from local.service_bus.namespace import Namespace
+from local.service_bus.namespace import LISTEN, SEND, Namespace
 
 TIMEOUT_S = 10  # of the loop that serves AMQP
 
@@ -18,6 +19,9 @@ class Control:
         self._commands: Mapping[str, tuple[str, Callable[[], int]]] = {
             "/_fake/cut": ("connections", broker.cut),
             "/_fake/lose-locks": ("locks", namespace.lose_locks),
+            "/_fake/withhold-listen": ("withheld", partial(namespace.withhold, LISTEN)),
+            "/_fake/withhold-send": ("withheld", partial(namespace.withhold, SEND)),
+            "/_fake/grant-all": ("withheld", namespace.grant_all),
         }
 
     def answer(self, request: Request) -> Response:

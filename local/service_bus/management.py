@@ -4,10 +4,12 @@ What is not in `_OPERATIONS` (scheduling, deferred messages, sessions, rules) is
 """
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import cast
 from uuid import UUID
 
 from local.amqp.errors import NOT_ALLOWED, NOT_IMPLEMENTED, AmqpError
+from local.amqp.link import MAX_MESSAGE_SIZE
 from local.amqp.messages import Request
 from local.amqp.request_response import Response
 from local.amqp.values import Array, Int, Symbol, Timestamp
@@ -84,10 +86,12 @@ def _renew_lock(queue: Queue, body: _Body) -> _Body:
 
 
 def _peek_message(queue: Queue, body: _Body) -> _Body:
+    """As many as were asked for, or as fit into one answer."""
     messages = queue.peek(_argument(body, "from-sequence-number", int), _argument(body, "message-count", int))
-    if not messages:
-        return {}
-    return {"messages": [{"message": pack(message, earlier_deliveries=message.delivery_count)} for message in messages]}
+    packed = [pack(message, earlier_deliveries=message.delivery_count) for message in messages]
+    sizes = accumulate(map(len, packed))
+    fitting = [one for one, size in zip(packed, sizes, strict=True) if size <= MAX_MESSAGE_SIZE] or packed[:1]
+    return {"messages": [{"message": one} for one in fitting]} if fitting else {}
 
 
 def _update_disposition(queue: Queue, body: _Body) -> _Body:

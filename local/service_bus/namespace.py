@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from urllib.parse import urlsplit
 
-from local.amqp.errors import NOT_ALLOWED, NOT_FOUND, LinkError
+from local.amqp.errors import NOT_ALLOWED, NOT_FOUND, UNAUTHORIZED_ACCESS, LinkError
 from local.amqp.nodes import SourceNode, TargetNode
 from local.amqp.performatives import Attach, Source
 from local.amqp.request_response import RequestTarget, ResponseSource
@@ -14,6 +14,7 @@ from local.service_bus.message import Change
 from local.service_bus.queue import DEAD_LETTER_SUFFIX, Queue, QueueSettings
 from local.service_bus.queue_node import QueueNode, Timer
 
+LISTEN, SEND = "Listen", "Send"
 _CBS = "$cbs"
 _MANAGEMENT_SUFFIX = "/$management"
 _SESSION_FILTER = "com.microsoft:session-filter"
@@ -34,6 +35,7 @@ class Namespace:
         self._call_later = call_later
         self._record: Callable[[Sequence[Change]], None] = journal.record if journal else lambda _: None
         self._nodes: dict[str, QueueNode] = {}
+        self._withheld: set[str] = set()
         for name, settings in queues.items():
             self._add(name.lower(), settings, journal.queues if journal else {})
 
@@ -45,6 +47,7 @@ class Namespace:
             self._node(path.removesuffix(_MANAGEMENT_SUFFIX))
             return ResponseSource()
         node = self._node(path)
+        self._check_claim(LISTEN)
         if isinstance(attach.source, Source) and _SESSION_FILTER in (attach.source.filter or {}):
             raise LinkError(NOT_ALLOWED, "An entity that does not require sessions has no sessionful receivers.")
         return node
@@ -58,11 +61,31 @@ class Namespace:
         node = self._node(path)
         if path.endswith(DEAD_LETTER_SUFFIX):
             raise LinkError(NOT_ALLOWED, "Nobody sends to a dead-letter queue.")
+        self._check_claim(SEND)
         return node
+
+    def withhold(self, claim: str) -> int:
+        """From now on nobody has this claim who attaches a link: `LISTEN` is a Data Receiver's, `SEND` a Data Sender's.
+
+        How many claims are withheld.
+        """
+        self._withheld.add(claim)
+        return len(self._withheld)
+
+    def grant_all(self) -> int:
+        """Everybody has all claims again; how many were withheld."""
+        count = len(self._withheld)
+        self._withheld.clear()
+        return count
 
     def lose_locks(self) -> int:
         """Of all queues, at once; how many there were."""
         return sum(node.lose_locks() for node in self._nodes.values())
+
+    def _check_claim(self, claim: str) -> None:
+        if claim in self._withheld:
+            text = f"Unauthorized access. '{claim}' claim(s) are required to perform this operation."
+            raise LinkError(UNAUTHORIZED_ACCESS, text)
 
     def _node(self, path: str) -> QueueNode:
         try:

@@ -6,7 +6,7 @@ dead-letter queues".
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, nsmallest
 from uuid import UUID, uuid4
 
 from local.service_bus.envelope import dead_letter_properties, with_properties
@@ -150,8 +150,8 @@ class Queue:
     def peek(self, from_sequence_number: int, count: int) -> list[Message]:
         """Messages, locked ones too, in the order of their sequence numbers."""
         self.sweep()
-        numbers = sorted(number for number in self._messages if number >= from_sequence_number)
-        return [self._messages[number] for number in numbers[:count]]
+        numbers = nsmallest(count, (number for number in self._messages if number >= from_sequence_number))
+        return [self._messages[number] for number in numbers]
 
     def sweep(self) -> None:
         """Does what time has made due: locks that ran out, messages that have lived long enough."""

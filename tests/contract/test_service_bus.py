@@ -284,6 +284,22 @@ def test_peeking_shows_what_is_there_and_leaves_it(upgrades: Queue) -> None:
         upgrades.receiver.complete_message(message)
 
 
+def test_an_answer_to_peeking_holds_what_fits_into_a_message(opened: dict[str, Queue]) -> None:
+    patient = opened["patient"]
+    for _ in range(2):
+        patient.send(*(bytes(80_000) for _ in range(3)))
+
+    first = patient.receiver.peek_messages(6, sequence_number=1)
+    last = first[-1].sequence_number
+    assert last is not None
+    second = patient.receiver.peek_messages(6, sequence_number=last + 1)
+    for _ in range(6):
+        patient.receiver.complete_message(patient.receive())
+
+    assert (len(first), len(second)) == (3, 3)
+    assert first[-1].sequence_number != second[0].sequence_number
+
+
 def test_receiving_from_an_empty_queue_ends_after_the_wait(upgrades: Queue) -> None:
     started = time.monotonic()
 

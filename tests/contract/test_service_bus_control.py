@@ -13,9 +13,15 @@ from azure.servicebus import (
     ServiceBusMessage,
     ServiceBusReceivedMessage,
     ServiceBusReceiver,
+    ServiceBusSender,
     ServiceBusSubQueue,
 )
-from azure.servicebus.exceptions import MessageLockLostError
+from azure.servicebus.exceptions import (
+    MessageLockLostError,
+    ServiceBusAuthenticationError,
+    ServiceBusAuthorizationError,
+    ServiceBusError,
+)
 
 from local.amqp.frames import AMQP_HEADER
 from local.component import Component, start
@@ -139,6 +145,26 @@ def test_lost_locks_are_deliveries_that_count(broker: Component, client: Service
         dead = _receive(dead_letters)
         assert dead.dead_letter_reason == "MaxDeliveryCountExceeded"
         dead_letters.complete_message(dead)
+
+
+@LEFT_OPEN
+@pytest.mark.usefixtures("sdk_after_a_reset")
+@pytest.mark.parametrize("claim", ["Listen", "Send"])
+def test_who_lacks_a_claim_is_refused_with_its_name(broker: Component, client: ServiceBusClient, claim: str) -> None:
+    assert _post(broker, f"withhold-{claim.lower()}") == {"withheld": 1}
+    receiver = client.get_queue_receiver("patient", sub_queue=ServiceBusSubQueue.DEAD_LETTER)
+    refused: ServiceBusSender | ServiceBusReceiver = (
+        receiver if claim == "Listen" else client.get_queue_sender("patient")
+    )
+    allowed = client.get_queue_sender("patient") if claim == "Listen" else receiver
+    try:
+        with allowed, pytest.raises(ServiceBusError) as raised, refused:
+            pass
+    finally:
+        assert _post(broker, "grant-all") == {"withheld": 1}
+    assert isinstance(raised.value, ServiceBusAuthenticationError | ServiceBusAuthorizationError)
+    assert f"'{claim}' claim(s) are required" in raised.value.message
+    assert _post(broker, "grant-all") == {"withheld": 0}
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "cut"), ("POST", "explode")])
