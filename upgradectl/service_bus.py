@@ -1,5 +1,6 @@
 """The queue as operators and producers see it (the azure-servicebus SDK's `ServiceBusClient`)."""
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,16 +9,31 @@ from functools import cached_property
 from azure.core.credentials import TokenCredential
 from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusMessageBatch, ServiceBusSender
 from azure.servicebus.exceptions import (
+    MessageSizeExceededError,
     MessagingEntityNotFoundError,
+    OperationTimeoutError,
     ServiceBusAuthenticationError,
     ServiceBusAuthorizationError,
+    ServiceBusCommunicationError,
+    ServiceBusConnectionError,
     ServiceBusError,
+    ServiceBusQuotaExceededError,
+    ServiceBusServerBusyError,
 )
 
 from upgradectl.errors import CommandError, first_line
 
 _LOOPBACK = ("localhost", "127.0.0.1")
 AMQPS_PORT = 5671
+# The lower tiers refuse more than 4,500, and do not say so on the link; and a failure leaves fewer in doubt.
+_MOST_IN_A_BATCH = 1000
+_PASSING = (
+    ServiceBusServerBusyError,  # the lower tiers throttle a namespace by the second
+    ServiceBusConnectionError,
+    ServiceBusCommunicationError,
+    OperationTimeoutError,
+)
+_WAITS_S = (2, 5, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +80,17 @@ class Queue:
             pass
 
     def send(self, messages: Iterable[Outgoing]) -> Iterator[int]:
-        """Sends in batches, as many to a batch as the broker takes; after each one how many it held.
+        """Sends in batches; after each one how many it held.
+
+        A batch that fails for a while is sent again, so messages may arrive twice. Needs Data Sender.
 
         Raises:
             CommandError: of the batch that was under way nobody knows whether it arrived.
         """
         with self.in_words("Data Sender"), self.client.get_queue_sender(self.name) as sender:
-            yield from _send(sender, messages)
+            for batch in _batches(sender, messages):
+                _send(sender, batch)
+                yield len(batch)
 
     @contextmanager
     def in_words(self, role: str) -> Iterator[None]:
@@ -82,6 +102,10 @@ class Queue:
             raise CommandError("Service Bus refuses", remedy) from None
         except MessagingEntityNotFoundError:
             raise CommandError(f"there is no queue {self.name}", "check UPGRADE_QUEUE") from None
+        except ServiceBusQuotaExceededError:
+            raise CommandError(f"the queue {self.name} is full", "run it again when it has been worked off") from None
+        except MessageSizeExceededError:
+            raise CommandError(f"a message is larger than the queue {self.name} takes") from None
         except ServiceBusError as error:
             message = f"no answer from Service Bus: {type(error).__name__}: {first_line(error)}"
             raise CommandError(
@@ -89,22 +113,34 @@ class Queue:
             ) from None
 
 
-def _send(sender: ServiceBusSender, messages: Iterable[Outgoing]) -> Iterator[int]:
-    batch, held = sender.create_message_batch(), 0
+def _batches(sender: ServiceBusSender, messages: Iterable[Outgoing]) -> Iterator[ServiceBusMessageBatch]:
+    """As many to a batch as the broker takes; none is empty."""
+    batch = sender.create_message_batch()
     for message in messages:
         outgoing = ServiceBusMessage(message.body, message_id=message.message_id, content_type="application/json")
         if not _fits(batch, outgoing):
-            sender.send_messages(batch)
-            yield held
-            batch, held = sender.create_message_batch(), 0
+            if len(batch):
+                yield batch
+            batch = sender.create_message_batch()
             batch.add_message(outgoing)
-        held += 1
-    if held:
-        sender.send_messages(batch)
-        yield held
+    if len(batch):
+        yield batch
+
+
+def _send(sender: ServiceBusSender, batch: ServiceBusMessageBatch) -> None:
+    for wait_s in _WAITS_S:
+        try:
+            sender.send_messages(batch)
+        except _PASSING:
+            time.sleep(wait_s)
+        else:
+            return
+    sender.send_messages(batch)
 
 
 def _fits(batch: ServiceBusMessageBatch, message: ServiceBusMessage) -> bool:
+    if len(batch) >= _MOST_IN_A_BATCH:
+        return False
     try:
         batch.add_message(message)
     except ValueError:
