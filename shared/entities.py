@@ -6,8 +6,8 @@ Source: "Understanding the Table service data model" for the limits of keys and 
 import json
 import re
 import types
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -15,10 +15,6 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from shared.models import GateState, InFlightUpgrade, UpgradeResult
 from shared.verdicts import has_failed
 
-# Asking each time costs a third of reading a row.
-_HINTS: dict[Any, dict[str, Any]] = {
-    model: get_type_hints(model) for model in (InFlightUpgrade, UpgradeResult, GateState)
-}
 OPEN = "open"  # the one partition of the rows in flight
 _MAX_TEXT = 4096
 # A text column holds 32,768 UTF-16 units, an entity 1 MiB: of 14 columns, with room left for the others.
@@ -49,15 +45,10 @@ def etag(entity: Mapping[str, Any]) -> str:
     return str(entity.metadata["etag"])  # type: ignore[attr-defined]  # TableEntity carries it beside its columns
 
 
-def _column(field: str) -> str:
-    first, *rest = field.split("_")
-    return first + "".join(word.capitalize() for word in rest)
-
-
 def columns(row: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
     """A model's fields as columns; None leaves the column out."""
-    values = {f.name: getattr(row, f.name) for f in fields(row) if f.name != "etag" and f.name not in without}
-    return {_column(name): _stored(value) for name, value in values.items() if value is not None}
+    values = {f.column: getattr(row, f.name) for f in _FIELDS[type(row)] if f.name not in without}
+    return {column: _stored(value) for column, value in values.items() if value is not None}
 
 
 def _stored(value: Any) -> Any:
@@ -70,21 +61,46 @@ def from_entity[Row: (InFlightUpgrade, UpgradeResult, GateState)](
     model: type[Row], entity: Mapping[str, Any], **given: Any
 ) -> Row:
     """A model from an entity. Columns that the model does not know are left out."""
-    hints = _HINTS[model]
-    values = {
-        name: _loaded(hint, entity[_column(name)])
-        for name, hint in hints.items()
-        if name not in given and name != "etag" and _column(name) in entity
-    }
-    return model(**values, **given, etag=etag(entity))
+    values = {f.name: f.load(entity[f.column]) for f in _FIELDS[model] if f.column in entity}
+    return model(**(values | given), etag=etag(entity))
 
 
-def _loaded(hint: Any, value: Any) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """One field of a model, its column, and what makes the one's value from the other's."""
+
+    name: str
+    column: str
+    load: Callable[[Any], Any]
+
+
+def _fields_of(model: Any) -> tuple[_Field, ...]:
+    hints = get_type_hints(model)
+    return tuple(_Field(f.name, _column(f.name), _loader(hints[f.name])) for f in fields(model) if f.name != "etag")
+
+
+def _column(field: str) -> str:
+    first, *rest = field.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _loader(hint: Any) -> Callable[[Any], Any]:
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     kind = next(kind for kind in kinds if kind is not type(None))
+    return kind if isinstance(kind, type) and issubclass(kind, Enum) else _plain
+
+
+def _plain(value: Any) -> Any:
+    """Without what the SDK's own instants carry besides."""
     if isinstance(value, datetime):
         return datetime.fromtimestamp(value.timestamp(), UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    return kind(value) if isinstance(kind, type) and issubclass(kind, Enum) else value
+    return value
+
+
+# Found once: to ask a model about its fields for each row takes longer than to read the row.
+_FIELDS: Mapping[Any, tuple[_Field, ...]] = {
+    model: _fields_of(model) for model in (InFlightUpgrade, UpgradeResult, GateState)
+}
 
 
 def result_columns(result: UpgradeResult) -> dict[str, Any]:

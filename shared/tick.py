@@ -182,20 +182,34 @@ class _Run:
             self._ports.gate.evidence.proved = True
 
     def _wait_for_gate(self, gate: GateState, rows: list[InFlightUpgrade]) -> bool:
-        """Where the gate is closed: waits for its T if this run lasts that long. False: nothing to wait for."""
+        """Where the gate is closed: waits for its T if this run lasts that long. False: nothing to wait for.
+
+        The gate alone is looked at meanwhile: to read the rows again and again would cost more than all the rest.
+        """
         if gate.position is not Position.CLOSED:
             return False
-        ports = self._ports
-        if ports.gate.is_past(gate):
-            if gate.reason is GateReason.CREDENTIALS:
-                self._tokens.drop_token()
-            ports.gate.recover()
-            return True
+        while not self._ports.gate.is_past(gate):
+            if not rows or not self._pause(gate):
+                return False
+            gate = self._ports.gate.look(fresh=True)
+            if gate.position is not Position.CLOSED:
+                return True
+        if gate.reason is GateReason.CREDENTIALS:
+            self._tokens.drop_token()
+        self._ports.gate.recover()
+        return True
+
+    def _pause(self, gate: GateState) -> bool:
+        """Waits for the gate's T, or until it is time to look at it again: whoever mends the trouble moves T to now.
+
+        False: T comes too late for this run.
+        """
+        clock = self._ports.clock
         assert gate.until_at
-        wait_s = max(0.0, (gate.until_at - ports.clock.now()).total_seconds())
-        if not rows or ports.clock.monotonic() + wait_s >= self._ends:
+        wait_s = max(0.0, (gate.until_at - clock.now()).total_seconds())
+        if clock.monotonic() + wait_s >= self._ends:
             return False
-        ports.clock.sleep(min(wait_s, ports.settings.gate_cache_s))  # whoever mends the trouble moves T to now
+        clock.sleep(min(wait_s, self._ports.settings.gate_cache_s))
         return True
 
     def _work_on(self, pool: ThreadPoolExecutor, rows: list[InFlightUpgrade]) -> int:

@@ -173,6 +173,22 @@ def test_an_instant_comes_back_aware_and_in_utc(instant: datetime) -> None:
     assert (loaded, loaded.tzinfo) == (NOON, UTC)
 
 
+class SdkInstant(datetime):
+    """What the SDK returns: it carries the service's own text, which would be sent back in the place of the value."""
+
+
+def test_an_instant_of_the_sdks_own_kind_comes_back_as_a_plain_one() -> None:
+    values = {**columns(in_flight()), "nextAttemptAt": SdkInstant.fromtimestamp(NOON.timestamp(), UTC)}
+    loaded = from_entity(InFlightUpgrade, stored(("open", "x"), values)).next_attempt_at
+    assert (loaded, type(loaded)) == (NOON, datetime)
+
+
+@pytest.mark.parametrize("value", ["NoSuchState", 7, NOON, None], ids=str)
+def test_a_state_that_is_none_makes_no_row(value: object) -> None:
+    with pytest.raises(ValueError, match="State"):
+        from_entity(InFlightUpgrade, stored(("open", "x"), {**columns(in_flight()), "state": value}))
+
+
 # Line items
 
 

@@ -3,7 +3,7 @@
 import json
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -185,6 +185,60 @@ def test_a_gate_closed_within_the_budget_is_waited_for_and_opened_again() -> Non
     assert sum(world.clock.slept) == pytest.approx(57)
     assert len(world.partner_center.creates) == 3
     assert world.store.gate.position is Position.OPEN
+
+
+def test_while_a_gate_is_waited_for_the_rows_are_not_read_again() -> None:
+    world = World(store=_CountsLooks())
+    _deferred(world, 3)
+    _closed(world, 57)
+    _tick(world)
+    assert len(world.clock.slept) > 10
+    assert _looks_before(world, 57) == 1
+    assert len(world.partner_center.creates) == 3
+
+
+class _CountsLooks(InMemoryStore):
+    """`looks`: the instants that rows were asked for as due at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks: list[datetime] = []
+
+    def list_due(self, now: datetime) -> list[InFlightUpgrade]:
+        self.looks.append(now)
+        return super().list_due(now)
+
+
+def _looks_before(world: World, wait_s: float) -> int:
+    assert isinstance(world.store, _CountsLooks)
+    return sum(at < NOON + timedelta(seconds=wait_s) for at in world.store.looks)
+
+
+@pytest.mark.parametrize("position", [Position.RECOVERING, Position.PAUSED, None])
+def test_a_gate_that_somebody_moves_while_it_is_waited_for_is_seen_at_once(position: Position | None) -> None:
+    world = World(store=_MovedByAPerson(position))
+    _deferred(world, 1)
+    _closed(world, 200)
+    _tick(world)
+    assert sum(world.clock.slept) == pytest.approx(world.settings.gate_cache_s)
+    assert len(world.partner_center.creates) == (0 if position is Position.PAUSED else 1)
+
+
+class _MovedByAPerson(InMemoryStore):
+    """The gate is read once as it is; at the third look a person has moved it. `to` None: has moved T to now."""
+
+    def __init__(self, to: Position | None) -> None:
+        super().__init__()
+        self._to = to
+        self._looks = 0
+
+    def get_gate(self) -> GateState:
+        gate = super().get_gate()
+        self._looks += gate.position is Position.CLOSED
+        if gate.position is not Position.CLOSED or self._looks < 3:
+            return gate
+        changed = {"until_at": NOON} if self._to is None else {"position": self._to, "until_at": None}
+        return self.write_gate(replace(gate, **changed))
 
 
 def test_a_gate_past_its_time_recovers_with_one_call_at_first() -> None:
