@@ -50,6 +50,7 @@ DELAYS = {
     "AZURE_CALL_DEADLINE_S": "5",
     "STORAGE_HOLD_S": "20",
     "PYTHON_THREADPOOL_THREAD_COUNT": "16",
+    "MALLOC_ARENA_MAX": "2",
 }
 FUNCTIONS = {"CreateUpgrade": 2, "PollUpgrade": 1}
 

@@ -211,12 +211,14 @@ def send(
     """
     kwargs |= {"timeout": (timeouts.connect_s, timeouts.read_s), "stream": True, "allow_redirects": False}
     with total_deadline(timeouts.total_s), _open(session, method, url, on_resend, **kwargs) as response:
-        body = bytearray()
-        for chunk in response.iter_content(_CHUNK):
-            body += chunk
-            if len(body) > max_bytes:
+        # Pieces, not one buffer that grows: the C library keeps what a large one took, once for each thread.
+        pieces, size = [], 0
+        for piece in response.iter_content(_CHUNK):
+            pieces.append(piece)
+            size += len(piece)
+            if size > max_bytes:
                 raise AnswerTooLarge(f"more than {max_bytes} bytes")
-        response._content = bytes(body)  # what `response.content` answers with; requests offers no other way
+        response._content = b"".join(pieces)  # what `response.content` answers with; requests offers no other way
         return response
 
 

@@ -68,6 +68,7 @@ var platformSettings = {
   ServiceBus__clientId: identityClientId
   // As many as messages are taken at once (host.json: maxConcurrentCalls): fewer would let locked messages wait for a thread.
   PYTHON_THREADPOOL_THREAD_COUNT: '16'
+  MALLOC_ARENA_MAX: '2' // else each thread keeps a heap of its own, as large as the largest answer it has met
 }
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {

@@ -19,7 +19,7 @@ APP = INFRA.parent
 # Read by the platform or by an SDK, not by the code.
 _PLATFORM = {
     "AzureWebJobsStorage__accountName", "AzureWebJobsStorage__credential", "AzureWebJobsStorage__clientId",
-    "PYTHON_THREADPOOL_THREAD_COUNT", "AZURE_CLIENT_ID", "AZURE_TOKEN_CREDENTIALS",
+    "PYTHON_THREADPOOL_THREAD_COUNT", "MALLOC_ARENA_MAX", "AZURE_CLIENT_ID", "AZURE_TOKEN_CREDENTIALS",
     "APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
 }  # fmt: skip
 _CONNECTION = ("fullyQualifiedNamespace", "credential", "clientId")  # of a connection by identity
