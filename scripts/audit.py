@@ -14,7 +14,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parent.parent
 REQUIREMENTS = REPOSITORY / "requirements.txt"
 # Those that ask for nothing but their notice; MPL is file by file, and we change no file of others.
-ALLOWED = ("MIT", "BSD", "Apache", "Apache-2.0", "Apache Software License", "ISC", "MPL-2.0", "Mozilla Public License", "PSF-2.0")
+ALLOWED = ("MIT", "BSD", "Apache", "ISC", "MPL-2.0", "Mozilla Public License", "PSF-2.0")
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ Read in this order:
 - `upgrades`               claim, check, submit: what CreateUpgrade does with a request
 - `tick`, `polling`        what PollUpgrade does with the rows that are due
 - `outcomes`, `setbacks`   what each answer makes of a row; `results` the final row
+- `giving_up`              what an operator makes of a row that does not end by itself
 - `gate`, `evidence`       who may call now, and what the answers say about the service; `pace`, `backoff` how fast
 - `ports`                  what the above need of the outside
 - `partner_center`         the three calls; `answers`, `refusals` and `verdicts` understand what comes back

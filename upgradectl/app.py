@@ -6,40 +6,45 @@ from typing import Annotated
 
 import typer
 
-from upgradectl.commands import consent, doctor
+from upgradectl.commands import (
+    cancel,
+    check,
+    consent,
+    doctor,
+    pause,
+    results,
+    resume,
+    retry,
+    status,
+    submit,
+    watch,
+)
+from upgradectl.commands.dead_letters import discard, resubmit, show
+from upgradectl.commands.dead_letters import list as list_
 
 EXIT_CODES = (
     "Exit codes: 0 ok; 1 an answer, and it is bad news; 2 wrong options or settings; 3 could not be done;"
     " 130 interrupted."
 )
-COMMANDS: dict[str, ModuleType] = {"consent": consent, "doctor": doctor}
-GROUPS: dict[str, tuple[str, dict[str, ModuleType]]] = {}
-
-
-def _discover() -> None:  # while the commands are being written
-    import importlib
-
-    for name in ("submit", "check", "status", "watch", "results", "retry", "pause", "resume", "cancel"):
-        try:
-            COMMANDS[name] = importlib.import_module(f"upgradectl.commands.{name}")
-        except ModuleNotFoundError as error:
-            if not (error.name or "").startswith("upgradectl.commands"):
-                raise
-    found = {}
-    for name in ("list", "show", "resubmit", "discard"):
-        try:
-            found[name] = importlib.import_module(f"upgradectl.commands.dead_letters.{name}")
-        except ModuleNotFoundError as error:
-            if not (error.name or "").startswith("upgradectl.commands"):
-                raise
-    if found:
-        GROUPS["dead-letters"] = (
-            "What no function could make a request of, and what the system could not keep.",
-            found,
-        )
-
-
-_discover()
+COMMANDS: dict[str, ModuleType] = {
+    "submit": submit,
+    "check": check,
+    "status": status,
+    "watch": watch,
+    "results": results,
+    "retry": retry,
+    "pause": pause,
+    "resume": resume,
+    "cancel": cancel,
+    "consent": consent,
+    "doctor": doctor,
+}
+GROUPS: dict[str, tuple[str, dict[str, ModuleType]]] = {
+    "dead-letters": (
+        "What is no request, and what the system could not take: look, send again, put away.",
+        {"list": list_, "show": show, "resubmit": resubmit, "discard": discard},
+    )
+}
 
 
 def _show_version(wanted: bool) -> None:

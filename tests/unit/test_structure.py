@@ -17,7 +17,7 @@ FUNCTIONS = [REPOSITORY / name / "__init__.py" for name in ("CreateUpgrade", "Po
 PURE = (
     *("upgrades", "polling", "outcomes", "results", "tick", "gate", "ports", "models", "errors", "backoff", "messages"),
     *("documents", "refusals", "answers", "entities", "events", "settings"),
-    *("evidence", "pace", "setbacks", "verdicts", "single_flight"),
+    *("evidence", "pace", "setbacks", "verdicts", "single_flight", "giving_up"),
 )
 OUTSIDE = {"azure", "requests", "urllib3", "msal", "socket", "os", "time", "random"}
 PARTS = ["local", "tests", "scripts", "upgradectl", "bench", "CreateUpgrade", "PollUpgrade"]

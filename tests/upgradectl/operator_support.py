@@ -1,0 +1,89 @@
+"""Rows and results of new customers, as the app leaves them; and a command that meets its end in the middle."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from local.component import REPOSITORY
+from shared.models import GateState, InFlightUpgrade, State, Status, UpgradeResult
+from tests.unit import rows
+from tests.upgradectl.conftest import System
+from upgradectl.connections import Connections
+
+# A real one: the command under test has the machine's clock.
+NOW = datetime.now(UTC)
+
+
+@dataclass
+class Customers:
+    """Leaves rows, and takes them away in the end."""
+
+    connections: Connections
+
+    def __post_init__(self) -> None:
+        self._ids: list[str] = []
+
+    def new(self) -> str:
+        self._ids.append(str(uuid4()))
+        return self._ids[-1]
+
+    def waiting(self, request_id: str = "r1", **changed: Any) -> InFlightUpgrade:
+        """Deferred, and surely not sent."""
+        row = {"customer_id": self.new(), "request_id": request_id, "state": State.DEFERRED, "outcome_unknown": False}
+        times = {"next_attempt_at": NOW, "requested_at": NOW, "claimed_at": NOW}
+        return self.connections.store.insert_in_flight(rows.in_flight(**(row | times | changed)))
+
+    def ended(self, status: Status = Status.FAILED, request_id: str = "r1", **changed: Any) -> UpgradeResult:
+        found = {"customer_id": changed.get("customer_id") or self.new(), "request_id": request_id, "status": status}
+        times = {"requested_at": NOW, "finished_at": NOW}
+        return self.connections.store.insert_result(rows.result(**(found | times | changed)))
+
+    def row_of(self, row: InFlightUpgrade) -> InFlightUpgrade | None:
+        return self.connections.store.get_in_flight(row.customer_id, row.product_family)
+
+    def result_of(self, row: InFlightUpgrade) -> UpgradeResult | None:
+        return self.connections.store.get_result(row.customer_id, row.product_family, row.request_id)
+
+    def leave(self) -> None:
+        for customer in self._ids:
+            for row in self.connections.store.list_customer_in_flight(customer):
+                self.connections.store.delete_in_flight(row)
+
+
+@contextmanager
+def customers_of(system: System) -> Iterator[Customers]:
+    with system.connect() as connections:
+        customers = Customers(connections)
+        yield customers
+        customers.leave()
+
+
+@contextmanager
+def gate_of(system: System, state: GateState) -> Iterator[Connections]:
+    """The gate as it is given, and open in the end."""
+    with system.connect() as connections:
+        _put(connections, state)
+        yield connections
+        _put(connections, GateState())
+
+
+def dying(folder: Path, method: str, action: str = "os.kill(os.getpid(), signal.SIGKILL)") -> dict[str, str]:
+    """An environment in which `action` is executed before a store's method is first called."""
+    (folder / "sitecustomize.py").write_text(
+        f"import dataclasses, os, signal\n"
+        f"from shared.upgrade_store import TableStore\n"
+        f"original = TableStore.{method}\n"
+        f"def {method}(self, *arguments, **options):\n"
+        f"    {action}\n"
+        f"    return original(self, *arguments, **options)\n"
+        f"TableStore.{method} = {method}\n"
+    )
+    return {"PYTHONPATH": f"{folder}:{REPOSITORY}"}
+
+
+def _put(connections: Connections, state: GateState) -> None:
+    connections.store.write_gate(replace(state, etag=connections.store.get_gate().etag))
