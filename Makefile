@@ -9,7 +9,7 @@ KUSTO := tests/operations/kusto/node_modules/.package-lock.json
 PRODUCER := examples/producers/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test up demo chaos infra-check report-check package bench lock audit clean
+.PHONY: help setup check format test up demo chaos infra-check report-check package bench recording lock audit clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,11 @@ package: $(VENV)/ready  ## the zip that is deployed: .local/package/app.zip
 bench: setup  ## measures it against a textbook function, for hours: bench/RESULTS.md (ONLY="1 3" RUNS=3 SCALE=1)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	@$(BIN)/python -m bench $(ONLY:%=--only %) $(if $(RUNS),--runs $(RUNS)) $(if $(SCALE),--scale $(SCALE))
+
+recording: setup  ## the terminal recording of README; the local cloud begins anew for it
+	@[ -x .local/termtosvg/bin/termtosvg ] || { $(BIN)/python -m venv .local/termtosvg && \
+		.local/termtosvg/bin/python -m pip install --quiet --disable-pip-version-check termtosvg==1.1.0 'setuptools<81'; }
+	$(BIN)/python scripts/recording.py .local/termtosvg/bin/termtosvg docs/images/upgradectl.svg
 
 lock: $(VENV)/ready  ## requirements.txt, with hashes, of requirements.in
 	$(BIN)/uv pip compile requirements.in --universal --python-version 3.13 --generate-hashes --no-annotate --quiet \

@@ -4,6 +4,7 @@ usage: python scripts/recording.py TERMTOSVG OUTPUT.svg
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -41,7 +42,7 @@ done
 def main() -> None:
     termtosvg, output = sys.argv[1:]
     FOLDER.mkdir(parents=True, exist_ok=True)
-    STATE.unlink(missing_ok=True)
+    shutil.rmtree(STATE.parent, ignore_errors=True)  # the local cloud begins anew
     cloud = subprocess.Popen([sys.executable, "-m", "local.up"], cwd=REPOSITORY, stdout=subprocess.DEVNULL)
     try:
         prepare(wait_for_cloud(cloud))
@@ -66,7 +67,7 @@ def prepare(environment: dict[str, str]) -> None:
     customers = [str(uuid.uuid4()) for _ in range(CUSTOMERS)]
     (FOLDER / "wave-1.csv").write_text("customerId,productFamily\n" + "".join(f"{one},Azure\n" for one in customers))
     _put(environment, "scenarios", {customers[number]: scenario for number, scenario in ODD.items()})
-    _put(environment, "switches", {"api_window": {"calls": 60, "seconds": 3}})
+    _put(environment, "switches", {"api_window": {"calls": 60, "per_s": 3}})
 
 
 def record(termtosvg: str, output: str) -> None:
@@ -74,7 +75,10 @@ def record(termtosvg: str, output: str) -> None:
     script.write_text(SCRIPT.format(commands=" ".join(f"'{command}'" for command in COMMANDS)))
     shell = f"bash {script} {Path(sys.executable).parent} {FOLDER}"
     geometry = ("--screen-geometry", "104x30", "--min-frame-duration", "40", "--max-frame-duration", "1500")
-    subprocess.run([termtosvg, output, "--command", shell, *geometry, "--loop-delay", "6000"], check=True)
+    command = [termtosvg, output, "--command", shell, *geometry, "--loop-delay", "6000"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as recorder:  # it ends with its input
+        if recorder.wait():
+            sys.exit("the recording failed")
 
 
 def _put(environment: dict[str, str], path: str, content: object) -> None:

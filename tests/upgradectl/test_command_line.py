@@ -1,25 +1,35 @@
 """What all commands have in common: help, exit codes, errors in one line, colours; through the real entry point."""
 
 import json
+import os
+import re
 import stat
+import subprocess
+import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
+import typer
 from azure.core.exceptions import ServiceRequestError
 from rich.text import Text
 from typer.testing import CliRunner
 
 from local import up
 from local.cloud import Cloud
+from local.component import REPOSITORY
 from shared.errors import AccessDenied, StoreUnavailable, TokenRefused
 from tests.upgradectl.conftest import System
-from upgradectl.app import COMMANDS, app
+from upgradectl.app import COMMANDS, GROUPS, app
 from upgradectl.errors import CommandError, ExitCode, explained
 from upgradectl.output import Output
 from upgradectl.target import LOCAL_ENVIRONMENT
+
+ALL = COMMANDS | {f"{group} {name}": module for group, (_, found) in GROUPS.items() for name, module in found.items()}
+PAGE = (REPOSITORY / "docs" / "upgradectl.md").read_text()
 
 
 def test_the_local_cloud_needs_nothing_of_the_environment(consented: System) -> None:
@@ -91,12 +101,42 @@ def test_colours_appear_where_they_can_be_seen_alone(
     assert capsys.readouterr().out == shown
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", ALL)
+def test_the_page_of_the_command_line_has_every_command(name: str) -> None:
+    assert f"`{name}" in PAGE
+
+
+def test_the_page_names_no_option_that_is_not_there() -> None:
+    parameters = (parameter for command in _commands(typer.main.get_command(app)) for parameter in command.params)
+    options = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE))
+    assert named - options == {"--editable", "--help"}  # pip's; of all programs
+
+
+def _commands(command: Any) -> Iterator[Any]:
+    yield command
+    for inner in getattr(command, "commands", {}).values():
+        yield from _commands(inner)
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"), [("upgradectl dead-", "dead-letters"), ("upgradectl submit --dry", "--dry-run")]
+)
+def test_a_shell_completes_commands_and_options(typed: str, offered: str) -> None:
+    asked = {"_UPGRADECTL_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    command = [sys.executable, "-m", "upgradectl"]
+    ended = subprocess.run(
+        command, env={**os.environ, **asked}, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert offered in ended.stdout.split()
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_the_help_has_examples_and_exit_codes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    ended = CliRunner().invoke(app, [name, "--help"])
+    ended = CliRunner().invoke(app, [*name.split(), "--help"])
     assert ended.exit_code == 0
-    for example in COMMANDS[name].EXAMPLES:
+    for example in ALL[name].EXAMPLES:
         assert f"upgradectl {example}" in ended.output
     assert "0 ok; 1 an answer, and it is bad news; 2 wrong options or settings; 3 could not be done" in ended.output
     assert all(option in ended.output for option in ("--local", "--azd-env", "--set", "--json", "--debug"))
