@@ -118,6 +118,17 @@ class InFlightUpgrade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a census reads of a row in flight."""
+
+    state: State
+    requested_at: datetime
+    submitted_at: datetime | None = None
+    last_reason: Reason | None = None
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpgradeResult:
     """A row of `UpgradeResults`. `line_items`: as the service sent them, texts cut."""
 

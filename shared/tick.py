@@ -63,7 +63,7 @@ def census(ports: Ports, now: datetime) -> dict[str, object]:
     deadline = timedelta(hours=ports.settings.upgrade_deadline_h)
     in_flight = overdue = 0
     oldest_waiting_s = 0.0
-    for row in ports.store.list_in_flight():
+    for row in ports.store.list_standings():
         in_flight += 1
         if row.state is State.IN_PROGRESS:
             overdue += row.submitted_at is not None and now - row.submitted_at >= deadline
@@ -168,7 +168,7 @@ class _Run:
         """Where the token exchange was what failed, or nothing is in flight; else a row has to, when it is due."""
         if gate.closed_by is None:
             return True
-        return not rows and next(iter(self._ports.store.list_in_flight()), None) is None
+        return not rows and next(iter(self._ports.store.list_standings()), None) is None
 
     def _probe_token(self) -> None:
         try:

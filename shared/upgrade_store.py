@@ -4,7 +4,7 @@ Source: the azure-data-tables SDK's `TableClient`, and "Table service error code
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -15,10 +15,19 @@ from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableClient, TableErrorCode, UpdateMode
 
 from shared import entities
-from shared.entities import OPEN, columns, from_entity, in_flight_key, result_columns, result_from_entity, result_key
+from shared.entities import (
+    OPEN,
+    columns,
+    columns_of,
+    from_entity,
+    in_flight_key,
+    result_columns,
+    result_from_entity,
+    result_key,
+)
 from shared.errors import RowChanged, RowExists, StoreUnavailable
 from shared.events import emit
-from shared.models import GateState, InFlightUpgrade, UpgradeResult
+from shared.models import GateState, InFlightUpgrade, Standing, UpgradeResult
 from shared.transport import total_deadline
 
 IN_FLIGHT, RESULTS, CONTROL = TABLES = ("UpgradesInFlight", "UpgradeResults", "UpgradeControl")
@@ -54,10 +63,16 @@ class TableStore:
 
     def list_due(self, now: datetime) -> list[InFlightUpgrade]:
         query, parameters = "PartitionKey eq @open and nextAttemptAt le @now", {"open": OPEN, "now": now}
-        return list(readable(self._query(self._in_flight, query, parameters)))
+        return list(readable(self._query(self._in_flight, query, parameters), InFlightUpgrade))
 
     def list_in_flight(self) -> Iterable[InFlightUpgrade]:
-        yield from readable(self._query(self._in_flight, "PartitionKey eq @open", {"open": OPEN}))
+        yield from readable(self._query(self._in_flight, "PartitionKey eq @open", {"open": OPEN}), InFlightUpgrade)
+
+    def list_standings(self) -> Iterable[Standing]:
+        """In a third of the time that whole rows take."""
+        select = [*_KEYS, *columns_of(Standing)]
+        found = self._query(self._in_flight, "PartitionKey eq @open", {"open": OPEN}, select=select)
+        return readable(found, Standing)
 
     def insert_result(self, result: UpgradeResult) -> UpgradeResult:
         return replace(result, etag=self._insert(self._results, result_key(result), result_columns(result)))
@@ -111,15 +126,18 @@ class TableStore:
         # A query, not get_entity: that one answers a missing row and a missing table with the same exception.
         return next(iter(self._query(table, query, {"partition": key[0], "row": key[1]})), None)
 
-    def _query(self, table: TableClient, query: str, parameters: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
-        pages = table.query_entities(query, parameters=parameters).by_page()
+    def _query(
+        self, table: TableClient, query: str, parameters: Mapping[str, Any], *, select: list[str] | None = None
+    ) -> Iterator[MutableMapping[str, Any]]:
+        """`select`: the columns to read; None means all of them."""
+        pages = table.query_entities(query, parameters=dict(parameters), select=select).by_page()
         while True:
             with self._call():
                 page = next(pages, None)
                 entities = list(page) if page is not None else None
             if entities is None:
                 return
-            yield from entities
+            yield from map(_without_nulls, entities) if select else entities
 
     def _insert(self, table: TableClient, key: tuple[str, str], values: Mapping[str, Any]) -> str:
         try:
@@ -153,10 +171,17 @@ class TableStore:
         return entities.etag(entity)
 
 
-def readable(found: Iterable[Mapping[str, Any]]) -> Iterator[InFlightUpgrade]:
+def _without_nulls(entity: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A column that a row does not have is null where columns are asked for by name."""
+    for name in [name for name, value in entity.items() if value is None]:
+        del entity[name]
+    return entity
+
+
+def readable[Row: (InFlightUpgrade, Standing)](found: Iterable[Mapping[str, Any]], model: type[Row]) -> Iterator[Row]:
     """Leaves out a row that somebody has spoilt by hand: it must not keep the others waiting."""
     for entity in found:
         try:
-            yield from_entity(InFlightUpgrade, entity)
+            yield from_entity(model, entity)
         except (TypeError, ValueError) as error:
             emit(logging.ERROR, "row.failed", row_key=entity.get("RowKey"), error_type=type(error).__name__)

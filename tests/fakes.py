@@ -11,7 +11,7 @@ from shared.answers import CreatedUpgrade, Eligibility, UpgradeStatus
 from shared.clock import Clock
 from shared.errors import RowChanged, RowExists, StoreUnavailable
 from shared.gate import Gate, GateStore
-from shared.models import GateState, InFlightUpgrade, Status, UpgradeRequest, UpgradeResult
+from shared.models import GateState, InFlightUpgrade, Standing, Status, UpgradeRequest, UpgradeResult
 from shared.ports import MaySend, PartnerCenter, Ports, UpgradeStore
 from shared.settings import Settings
 
@@ -85,6 +85,18 @@ class InMemoryStore:
     def list_in_flight(self) -> Iterable[InFlightUpgrade]:
         self._reach()
         return list(self.in_flight.values())
+
+    def list_standings(self) -> Iterable[Standing]:
+        return [
+            Standing(
+                state=row.state,
+                requested_at=row.requested_at,
+                submitted_at=row.submitted_at,
+                last_reason=row.last_reason,
+                etag=row.etag,
+            )
+            for row in self.list_in_flight()
+        ]
 
     def insert_result(self, result: UpgradeResult) -> UpgradeResult:
         self._reach()

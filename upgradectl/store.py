@@ -100,18 +100,6 @@ class OperatorStore(TableStore):
             except (TypeError, ValueError):
                 self.unreadable.add(f"{entity.get('PartitionKey')}|{entity.get('RowKey')}")
 
-    def _query(
-        self, table: TableClient, query: str, parameters: Mapping[str, Any], *, select: list[str] | None = None
-    ) -> Iterator[MutableMapping[str, Any]]:
-        pages = table.query_entities(query, parameters=dict(parameters), select=select).by_page()
-        while True:
-            with self._call():
-                page = next(pages, None)
-                entities = list(page) if page is not None else None
-            if entities is None:
-                return
-            yield from map(_without_nulls, entities) if select else entities
-
     @contextmanager
     def _call(self) -> Iterator[None]:
         """Who has not signed in, or lacks a role, shall read that, and not that the tables are out."""
@@ -125,10 +113,3 @@ class OperatorStore(TableStore):
             if isinstance(cause, HttpResponseError) and cause.status_code == 403:
                 raise AccessRefused(str(error)) from cause
             raise
-
-
-def _without_nulls(entity: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A column that a row does not have is null where columns are asked for by name."""
-    for name in [name for name, value in entity.items() if value is None]:
-        del entity[name]
-    return entity

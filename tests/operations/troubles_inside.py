@@ -151,7 +151,7 @@ def _spoil(here: Installation, row_key: Callable[[], str]) -> None:
     list_due = here.store.list_due
 
     def with_spoilt(now: datetime) -> list[InFlightUpgrade]:
-        assert not list(readable([{"RowKey": row_key(), "state": "Lost"}]))
+        assert not list(readable([{"RowKey": row_key(), "state": "Lost"}], InFlightUpgrade))
         return list_due(now)
 
     here.store.list_due = with_spoilt  # type: ignore[method-assign]  # the model cannot hold such a row
