@@ -44,8 +44,8 @@ format: setup  ## formats the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-test: setup  ## all tests; those that judge when things happen after the others, by themselves
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ALONE:%=--ignore %) --ignore $(BROWSER)
+test: setup  ## all tests, four at a time: most of them wait; those that judge when things happen afterwards, by themselves
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile $(ALONE:%=--ignore %) --ignore $(BROWSER)
 	$(BIN)/python -m pytest -p no:xdist $(ALONE)
 
 up: setup  ## the local cloud with the functions, until Ctrl-C (PORT=21000: on that port and the five after it)
