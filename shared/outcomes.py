@@ -34,8 +34,8 @@ def created(ports: Ports, lease: Lease, upgrade: CreatedUpgrade) -> None:
     adopt(ports, _attempted(lease), upgrade)
 
 
-def adopt(ports: Ports, row: InFlightUpgrade, upgrade: CreatedUpgrade) -> None:
-    """The row gets its upgrade, new or found."""
+def adopt(ports: Ports, row: InFlightUpgrade, upgrade: CreatedUpgrade) -> bool:
+    """The row gets its upgrade, new or found. False: somebody else has the row by now."""
     now = ports.clock.now()
     row = replace(
         row,
@@ -46,10 +46,12 @@ def adopt(ports: Ports, row: InFlightUpgrade, upgrade: CreatedUpgrade) -> None:
         next_attempt_at=now + _spread(ports, ports.settings.first_poll_s),
         **_QUIET,
     )
-    if write(ports, row):
-        event = "upgrade.adopted" if upgrade.adopted else "upgrade.submitted"
-        wait_s = round((now - row.requested_at).total_seconds(), 1)
-        emit(logging.INFO, event, **about(row), attempts=row.attempts, wait_s=wait_s)
+    if not write(ports, row):
+        return False
+    event = "upgrade.adopted" if upgrade.adopted else "upgrade.submitted"
+    wait_s = round((now - row.requested_at).total_seconds(), 1)
+    emit(logging.INFO, event, **about(row), attempts=row.attempts, wait_s=wait_s)
+    return True
 
 
 def not_created(ports: Ports, lease: Lease, error: errors.CallFailed) -> bool:

@@ -9,7 +9,7 @@ from functools import partial
 from shared import backoff, errors
 from shared.answers import CreatedUpgrade, UpgradeStatus
 from shared.events import about, emit
-from shared.models import GateState, InFlightUpgrade, State, Status
+from shared.models import GateState, InFlightUpgrade, Standing, State, Status
 from shared.outcomes import adopt, create_again, wait_for_status
 from shared.ports import MaySend, Ports
 from shared.refusals import is_of_another_upgrade
@@ -35,6 +35,12 @@ def is_touchable(ports: Ports, row: InFlightUpgrade, gate: GateState) -> bool:
     return row.state is State.WITHDRAWN or ports.gate.lets_through(gate, create=row.upgrade_id is None)
 
 
+def is_overdue(ports: Ports, row: InFlightUpgrade | Standing) -> bool:
+    """Whether the upgrade is in progress for longer than its deadline, counted from the accepted create."""
+    since = row.submitted_at if row.state is State.IN_PROGRESS else None
+    return since is not None and ports.clock.now() - since >= timedelta(hours=ports.settings.upgrade_deadline_h)
+
+
 def _touch(ports: Ports, row: InFlightUpgrade) -> frozenset[str]:
     if row.state is State.WITHDRAWN:
         finish(ports, row, Status.CANCELLED)
@@ -46,7 +52,7 @@ def _touch(ports: Ports, row: InFlightUpgrade) -> frozenset[str]:
 
 
 def _poll(ports: Ports, row: InFlightUpgrade, upgrade_id: str) -> frozenset[str]:
-    """One status call, and what follows from it."""
+    """One status call, and what follows from it. The deadline counts only after an answer: outages time nothing out."""
     polled = replace(row, polls=row.polls + 1)
     try:
         status = ports.partner_center.get_status(row, upgrade_id, may_send=_may_send(ports))
@@ -80,7 +86,7 @@ def _not_answered(ports: Ports, row: InFlightUpgrade, error: errors.CallFailed) 
 
 
 def _answered(ports: Ports, row: InFlightUpgrade, status: UpgradeStatus) -> frozenset[str]:
-    if status.end is None and not _is_overdue(ports, row):
+    if status.end is None and not is_overdue(ports, row):
         settings = ports.settings
         delay_s = backoff.doubling_s(settings.first_poll_s, settings.max_poll_s, row.polls)
         wait_for_status(ports, row, delay_s, status.server_status)
@@ -100,7 +106,7 @@ def _answered(ports: Ports, row: InFlightUpgrade, status: UpgradeStatus) -> froz
 
 def _refused(ports: Ports, row: InFlightUpgrade, error: errors.Refused) -> frozenset[str]:
     """Counts as "not yet", with the delays of a refusal; past the deadline as a refusal to tell."""
-    if not _is_overdue(ports, row):
+    if not is_overdue(ports, row):
         defer(ports, refused(ports, row, error))
         return frozenset({"polled"})
     finish(ports, row, Status.TIMED_OUT, error_code=code_of(error), error_description=error.description or None)
@@ -137,12 +143,6 @@ def _ask_eligibility(ports: Ports, row: InFlightUpgrade, error: errors.Refused) 
 
 def _may_send(ports: Ports) -> MaySend:
     return partial(ports.gate.may_send, create=False)
-
-
-def _is_overdue(ports: Ports, row: InFlightUpgrade) -> bool:
-    """Counted from the accepted create, and asked only after an answer: outages time nothing out."""
-    deadline = timedelta(hours=ports.settings.upgrade_deadline_h)
-    return row.submitted_at is not None and ports.clock.now() - row.submitted_at >= deadline
 
 
 def _move_failed(ports: Ports, row: InFlightUpgrade, error: Exception) -> None:

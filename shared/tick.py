@@ -5,7 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from shared.errors import TokenRefused, TokenUnavailable
@@ -13,7 +13,7 @@ from shared.events import emit
 from shared.gate import Trouble
 from shared.models import GateReason, GateState, InFlightUpgrade, Position, Reason, State
 from shared.pace import Pace
-from shared.polling import is_touchable, touch
+from shared.polling import is_overdue, is_touchable, touch
 from shared.ports import Ports
 
 
@@ -60,14 +60,12 @@ class Poller:
 
 def census(ports: Ports, now: datetime) -> dict[str, object]:
     """`in_flight`, `overdue` (in progress past the deadline), `oldest_waiting_s` (for a create call, not refused)."""
-    deadline = timedelta(hours=ports.settings.upgrade_deadline_h)
     in_flight = overdue = 0
     oldest_waiting_s = 0.0
     for row in ports.store.list_standings():
         in_flight += 1
-        if row.state is State.IN_PROGRESS:
-            overdue += row.submitted_at is not None and now - row.submitted_at >= deadline
-        elif row.last_reason is not Reason.REFUSED_FOR_NOW:
+        overdue += is_overdue(ports, row)
+        if row.state is not State.IN_PROGRESS and row.last_reason is not Reason.REFUSED_FOR_NOW:
             oldest_waiting_s = max(oldest_waiting_s, (now - row.requested_at).total_seconds())
     return {"in_flight": in_flight, "overdue": overdue, "oldest_waiting_s": round(oldest_waiting_s, 1)}
 

@@ -10,7 +10,7 @@ from shared import errors
 from shared.errors import StoreUnavailable
 from shared.gate import Trouble
 from shared.giving_up import SKEW_S, Ending, give_up, lease_left_s
-from shared.models import GateReason, InFlightUpgrade, Position, Reason, State, Status
+from shared.models import GateReason, GateState, InFlightUpgrade, Position, Reason, State, Status
 from shared.polling import touch
 from tests.fakes import NOON, FakeClock, TrueUpgrade, World
 from tests.unit.rows import in_flight, result
@@ -105,6 +105,7 @@ def test_a_result_that_pollupgrade_has_just_written_stands() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
+        {"attempts": 0, "claimed_at": NOON, "next_attempt_at": NOON + timedelta(minutes=3)},  # its call is under way
         {"outcome_unknown": False},
         {"outcome_unknown": False, "state": State.WITHDRAWN},
         {"state": State.WITHDRAWN},
@@ -122,6 +123,62 @@ def test_any_other_row_is_left_as_it_is(changed: dict[str, Any]) -> None:
     before = world.row
     assert give_up(world.ports, before).ending is Ending.LEFT
     assert world.row is before
+
+
+LEASE = timedelta(seconds=180)
+SKEW = timedelta(seconds=SKEW_S)
+
+
+@pytest.mark.parametrize(
+    ("changed", "ending"),
+    [
+        ({"claimed_at": NOON - LEASE - SKEW}, Ending.LEFT),
+        ({"claimed_at": NOON - LEASE - SKEW - timedelta(seconds=1)}, Ending.ENDED),  # somebody has taken it again
+        ({"attempts": 1}, Ending.ENDED),  # of that one the answer was lost
+        ({"next_attempt_at": NOON - SKEW}, Ending.ENDED),  # nobody has a lease
+        ({"next_attempt_at": NOON - SKEW + timedelta(seconds=1)}, Ending.LEFT),
+    ],
+)
+def test_only_where_the_call_after_the_claim_is_under_way_it_is_left(changed: dict[str, Any], ending: Ending) -> None:
+    just_claimed = {"attempts": 0, "claimed_at": NOON, "next_attempt_at": NOON + timedelta(seconds=90)}
+    world = world_with(**(just_claimed | changed))
+    assert give_up(world.ports, world.row).ending is ending
+
+
+def test_where_eligibility_refuses_for_good_the_request_has_failed_with_that_reason() -> None:
+    world = world_with()
+    refusal = errors.RefusedForGood("no relationship", code="20002", http_status=403)
+    world.partner_center.eligibility_fates.append(refusal)
+    marks: list[State] = []
+
+    class Watching:
+        def __getattr__(self, name: str) -> Any:
+            if name == "insert_result":
+                marks.append(world.row.state)
+            return getattr(world.store, name)
+
+    given_up = give_up(world.new_ports(store=Watching()), world.row)
+    assert (given_up.ending, given_up.status, marks) == (Ending.ENDED, Status.FAILED, [State.WITHDRAWN])
+    ended = world.result()
+    assert (ended.status, ended.error_code) == (Status.FAILED, "given_up")
+    assert ended.error_description == (
+        "an operator gave it up; eligibility refuses: 20002; the last answer: 503 the service is busy"
+    )
+    assert not world.store.in_flight
+
+
+def test_an_upgrade_that_could_not_be_written_down_is_not_adopted() -> None:
+    world = world_with()
+    world.partner_center.upgrades.append(upgrade_of(world.row))
+    look = world.partner_center.get_eligibility
+
+    def look_slowly(row: InFlightUpgrade, **options: Any) -> Any:
+        world.store.update_in_flight(replace(world.row, setbacks=8))
+        return look(row, **options)
+
+    world.partner_center.get_eligibility = look_slowly  # type: ignore[method-assign]
+    assert give_up(world.ports, world.row).ending is Ending.CHANGED
+    assert (world.row.setbacks, world.row.upgrade_id) == (8, None)
 
 
 @pytest.mark.parametrize("overdue", [False, True])
@@ -185,6 +242,56 @@ def test_while_the_gate_is_closed_nothing_is_asked_and_no_row_is_taken() -> None
     assert given_up.ending is Ending.UNANSWERED
     assert isinstance(given_up.trouble, errors.HeldBack)
     assert (world.row, world.partner_center.eligibilities) == (before, 0)
+
+
+def test_while_the_gate_recovers_nothing_is_asked_since_one_process_paces_then() -> None:
+    world = world_with()
+    before = world.row
+    world.ports.gate.close(Trouble(GateReason.THROTTLED, "429", 60))
+    world.clock.advance(120)
+    world.ports.gate.recover()
+    assert isinstance(give_up(world.ports, before).trouble, errors.HeldBack)
+    assert (world.row, world.partner_center.eligibilities) == (before, 0)
+
+
+def test_where_the_gate_begins_to_recover_while_it_waits_nothing_is_asked() -> None:
+    world = world_with(next_attempt_at=NOON + timedelta(seconds=90))
+    asked: list[bool] = []
+
+    class Slow(FakeClock):
+        def sleep(self, duration_s: float) -> None:
+            world.store.write_gate(GateState(position=Position.RECOVERING, etag=world.store.gate.etag))
+
+    def get_eligibility(row: InFlightUpgrade, *, may_send: Any) -> Any:
+        world.ports.gate.look(fresh=True)
+        asked.append(may_send())
+        raise errors.HeldBack
+
+    world.partner_center.get_eligibility = get_eligibility  # type: ignore[method-assign]
+    give_up(replace(world.ports, clock=Slow()), world.row)
+    assert asked == [False]
+
+
+def test_in_a_pause_before_the_t_of_a_trouble_nothing_is_asked() -> None:
+    world = world_with()
+    world.ports.gate.close(Trouble(GateReason.THROTTLED, "429", 60))
+    world.ports.gate.pause("maintenance")
+    assert isinstance(give_up(world.ports, world.row).trouble, errors.HeldBack)
+
+
+def test_a_second_operator_waits_for_the_lease_that_the_first_one_saw() -> None:
+    """The first one was killed while he waited: his own hold is longer than any lease."""
+    world = world_with(next_attempt_at=NOON + LEASE)
+
+    class Killed(FakeClock):
+        def sleep(self, duration_s: float) -> None:
+            raise SystemExit  # neither an exception nor an interrupt: nothing is cleared away
+
+    with pytest.raises(SystemExit):
+        give_up(replace(world.ports, clock=Killed()), world.row)
+    assert world.row.next_attempt_at == NOON + 2 * LEASE
+    give_up(world.ports, world.row)
+    assert world.clock.slept == [180]
 
 
 def test_in_a_pause_it_may_be_asked_since_status_calls_go_on() -> None:
@@ -253,7 +360,8 @@ def test_whoever_dies_between_mark_and_result_leaves_a_row_that_ends() -> None:
         (90, 90 + SKEW_S),
         (180, 180),  # taken just now: nobody's lease lasts longer from here
         (180 + SKEW_S, 180),
-        (180 + SKEW_S + 1, 0),  # later than any lease: a delay
+        (2 * 180 + SKEW_S, 180),  # of another operator, who waits for a lease that was taken just now
+        (2 * 180 + SKEW_S + 1, 0),  # later than that: a delay
         (2400, 0),
     ],
 )

@@ -29,7 +29,12 @@ from upgradectl.requests_file import derived_id
 from upgradectl.stuck import check_clock
 
 LONG_AGO = NOW - timedelta(days=30)
-STUCK: dict[str, Any] = {"outcome_unknown": True, "next_attempt_at": NOW - timedelta(hours=1), "last_code": "503"}
+STUCK: dict[str, Any] = {
+    "outcome_unknown": True,
+    "next_attempt_at": NOW - timedelta(hours=1),
+    "attempts": 3,
+    "last_code": "503",
+}
 IN_PROGRESS: dict[str, Any] = {"state": State.IN_PROGRESS, "upgrade_id": str(uuid4()), "submitted_at": NOW}
 WAITING = in_flight(state=State.DEFERRED, outcome_unknown=False)
 
@@ -236,15 +241,41 @@ def test_a_table_that_goes_out_ends_it_with_3_and_how_many_are_done(system: Syst
 def test_without_an_upgrade_a_request_whose_outcome_is_unknown_has_failed(
     consented: System, customers: Customers
 ) -> None:
-    row, waiting = customers.waiting(**STUCK), customers.waiting()
-    ended = consented.run("cancel", row.customer_id, waiting.customer_id, "--give-up", "--yes")
+    row = customers.waiting(**STUCK)
+    ended = consented.run("cancel", row.customer_id, "--give-up", "--yes", UPGRADE_DEADLINE_H="48")
     assert (ended.code, ended.out) == (0, "Given up: 1 Failed.\n"), ended.err
-    assert "Left as they are: 1, which wait, or are in progress within the deadline" in ended.err
+    assert "LEASE_S 180 s (default), UPGRADE_DEADLINE_H 48 h: as the app has them?\n" in ended.err
     result = customers.result_of(row)
     assert result
     assert (result.status, result.error_code) == (Status.FAILED, "given_up")
     assert customers.row_of(row) is None
-    assert customers.row_of(waiting) == waiting
+
+
+def test_what_was_named_and_is_not_stuck_is_said_and_left_and_ends_with_1(
+    consented: System, customers: Customers
+) -> None:
+    ended = consented.run("cancel", (mistyped := str(uuid4())), "--give-up", "--yes")
+    assert (ended.code, ended.out) == (ExitCode.NOT_OK, "Given up: none.\n")
+    assert "Not in flight: 1 neither in flight nor ended" in ended.err
+    waiting = customers.waiting()
+    in_a_moment = datetime.now(UTC) + timedelta(seconds=150)
+    calling = customers.waiting(outcome_unknown=True, state=State.ACCEPTED, next_attempt_at=in_a_moment)
+    names = [waiting.customer_id, calling.customer_id, mistyped]
+    ended = consented.run("cancel", *names, "--give-up", "--yes")
+    assert (ended.code, ended.out) == (ExitCode.NOT_OK, "Given up: none.\n")
+    assert f"Left as they are: 1, a create call is under way; e.g. {calling.customer_id}" in ended.err
+    assert "Left as they are: 1, which wait, or are in progress within the deadline" in ended.err
+    assert [customers.row_of(waiting), customers.row_of(calling)] == [waiting, calling]
+    document = consented.run("cancel", *names, "--give-up", "--yes", "--json").document
+    assert (document["left"], [one["customer_id"] for one in document["under_way"]]) == (1, [calling.customer_id])
+    assert document["not_in_flight"] == {"neither in flight nor ended": 1}
+
+
+def test_what_was_named_and_has_ended_is_well(consented: System, customers: Customers) -> None:
+    customers.ended(Status.FAILED, customer_id=(customer := customers.new()))
+    ended = consented.run("cancel", customer, "--give-up", "--yes")
+    assert (ended.code, ended.out) == (0, "Given up: none.\n")
+    assert "Not in flight: 1 Failed" in ended.err
 
 
 def test_an_upgrade_that_is_there_is_followed(consented: System, customers: Customers) -> None:
@@ -307,7 +338,7 @@ def test_killed_at_any_step_a_second_run_or_a_tick_ends_the_request(
     assert killed.code == -signal.SIGKILL
     left = customers.row_of(row)
     assert left
-    assert left.next_attempt_at - NOW < timedelta(minutes=5)
+    assert left.next_attempt_at - datetime.now(UTC) < timedelta(minutes=5)
     if left.state is State.WITHDRAWN:
         touch(customers.connections.ports, left)
     else:
@@ -354,6 +385,13 @@ def test_by_a_wrong_clock_nothing_is_given_up(ahead_s: int, system: System) -> N
         check_clock(connections)
         connections.clock = Wrong()
         with pytest.raises(CommandError, match=r"by a wrong clock: this machine is 1[12]\d s"):
+            check_clock(connections)
+
+
+def test_by_a_clock_that_nothing_can_be_compared_with_nothing_is_given_up(system: System) -> None:
+    with system.connect() as connections:
+        connections.settings = replace(connections.settings, tables_url="http://127.0.0.1:1")
+        with pytest.raises(CommandError, match="by an unknown clock: no service told its time"):
             check_clock(connections)
 
 
