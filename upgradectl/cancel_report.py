@@ -8,7 +8,8 @@ from typing import Any
 
 from shared.giving_up import Ending, GivenUp
 from shared.models import InFlightUpgrade, Status
-from upgradectl.cancelling import Chosen, Kind, Outcome
+from shared.settings import Settings
+from upgradectl.cancelling import Absent, Chosen, Kind, Outcome
 from upgradectl.choosing import Key, key_of
 from upgradectl.errors import CommandError
 from upgradectl.figures import counted, duration
@@ -19,6 +20,7 @@ _CANNOT = {
     Kind.UNKNOWN: "a create call may have gone through (--give-up asks, and ends them)",
     Kind.IN_PROGRESS: "the upgrade is in progress",
 }
+_ON_THE_QUEUE = "; they may still be on the queue: `pause` first, run this again when it is empty"
 
 type Show = Callable[[str], None]
 
@@ -57,23 +59,43 @@ def _show_others(chosen: Chosen, show: Show) -> None:
     for kind, why in _CANNOT.items():
         if rows := chosen.rows[kind]:
             show(f"Cannot be withdrawn: {len(rows):,}, {why}; e.g. {_line(rows[0])}")
-    if withdrawn := chosen.rows[Kind.WITHDRAWN]:
-        show(f"Withdrawn already: {len(withdrawn):,}; PollUpgrade ends them")
+    _show_withdrawn(len(chosen.rows[Kind.WITHDRAWN]), show)
+    _show_absent(chosen, show)
+
+
+def _show_withdrawn(count: int, show: Show) -> None:
+    if count:
+        show(f"Withdrawn already: {count:,}; PollUpgrade ends them")
+
+
+def _show_absent(chosen: Chosen, show: Show) -> None:
     for what, count in chosen.absent.most_common():
         if count:
-            show(f"Not in flight: {count:,} {what}")
+            show(f"Not in flight: {count:,} {what}{_ON_THE_QUEUE if what == Absent.NOWHERE else ''}")
 
 
-def show_stuck(found: Stuck, show: Show) -> None:
+def show_stuck(found: Stuck, chosen: Chosen, show: Show) -> None:
     show(f"To be given up: {counted(len(found.rows), 'request')}")
     if found.unknown:
         show(f"  {len(found.unknown):,} whose outcome is unknown: eligibility is asked; e.g. {_line(found.unknown[0])}")
     if found.overdue:
         show(f"  {len(found.overdue):,} in progress past the deadline; e.g. {_line(found.overdue[0])}")
     if found.wait_s:
-        show(f"Somebody may be in the middle of a create call: waits for up to {duration(found.wait_s)}")
+        show(f"Somebody may be in the middle of a create call: waits for about {duration(found.wait_s)}")
+    if found.under_way:
+        count, example = len(found.under_way), _line(found.under_way[0])
+        show(f"Left as they are: {count:,}, a create call is under way; e.g. {example}")
     if found.left:
         show(f"Left as they are: {found.left:,}, which wait, or are in progress within the deadline")
+    _show_withdrawn(found.withdrawn, show)
+    _show_absent(chosen, show)
+
+
+def show_limits(settings: Settings, is_given: Callable[[str], bool], show: Show) -> None:
+    """By a wrong value, something ends too early; and the app's own settings are not to be seen from here."""
+    values = {"LEASE_S": f"{settings.lease_s:g} s", "UPGRADE_DEADLINE_H": f"{settings.upgrade_deadline_h:g} h"}
+    words = [f"{name} {value}{'' if is_given(name) else ' (default)'}" for name, value in values.items()]
+    show(f"{', '.join(words)}: as the app has them?")
 
 
 def show_given_up(done: Done, not_tried: int, show: Show) -> None:
@@ -88,7 +110,7 @@ def document(chosen: Chosen, done: Done, *, dry_run: bool) -> dict[str, Any]:
         "dry_run": dry_run,
         "withdrawn": done.count(Outcome.WITHDRAWN),
         "too_late": done.count(Outcome.TOO_LATE),
-        "not_in_flight": {str(what): count for what, count in chosen.absent.items() if count},
+        "not_in_flight": _not_in_flight(chosen),
         "requests": [
             _request(row, kind, chosen, done.withdrawn.get(key_of(row)))
             for kind, rows in chosen.rows.items()
@@ -97,14 +119,29 @@ def document(chosen: Chosen, done: Done, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def stuck_document(found: Stuck, done: Done, *, dry_run: bool, stopped: CommandError | None) -> dict[str, Any]:
+def stuck_document(found: Stuck, chosen: Chosen, done: Done, stopped: CommandError | None) -> dict[str, Any]:
     """`stopped`: why those without an outcome were not tried, else null."""
     return {
-        "dry_run": dry_run,
         "left": found.left,
+        "under_way": [_names(row) for row in found.under_way],
+        "withdrawn": found.withdrawn,
+        "not_in_flight": _not_in_flight(chosen),
         "stopped": stopped.line if stopped else None,
         "requests": [{**_names(row), **_given_up(done.given_up.get(key_of(row)))} for row in found.rows],
     }
+
+
+def is_short_of(found: Stuck, chosen: Chosen, done: Done, *, named: bool) -> bool:
+    """Whether something is not ended that should be. `named`: then all of it should."""
+    endings = {one.ending for one in done.given_up.values()}
+    if endings & {Ending.CHANGED, Ending.UNANSWERED}:
+        return True
+    is_left = bool(found.left or found.under_way or Ending.LEFT in endings)
+    return named and (is_left or any(chosen.absent[what] for what in Absent))
+
+
+def _not_in_flight(chosen: Chosen) -> dict[str, int]:
+    return {str(what): count for what, count in chosen.absent.items() if count}
 
 
 def _request(row: InFlightUpgrade, kind: Kind, chosen: Chosen, outcome: Outcome | None) -> Mapping[str, Any]:

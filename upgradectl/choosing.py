@@ -35,16 +35,21 @@ Batch = Annotated[
         help="What was given to `submit`. Default: the file's name.", metavar="NAME", show_default=False
     ),
 ]  # fmt: skip
+SkipInvalid = Annotated[bool, typer.Option("--skip-invalid", help="Leave out the file's lines that are no requests.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing: say what would be done.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 @dataclass(frozen=True)
 class Named:
-    """What was asked for by name; nothing named means all. `requests`: the request ids of a file."""
+    """What was asked for by name; nothing named means all. `requests`: the request ids of a file.
+
+    `left_out`: the file's lines that are no requests, for people.
+    """
 
     customers: frozenset[str] = frozenset()
     requests: Mapping[Key, Collection[str]] = field(default_factory=dict)
+    left_out: Sequence[str] = ()
 
     def __bool__(self) -> bool:
         return bool(self.customers or self.requests)
@@ -63,14 +68,29 @@ def key_of(named: InFlightUpgrade | UpgradeResult | Standing) -> Key:
     return named.customer_id, named.product_family.lower()
 
 
-def named_by(customers: Collection[str] | None, file: str | None, batch: str | None, families: Sequence[str]) -> Named:
+def named_by(
+    customers: Collection[str] | None,
+    file: str | None,
+    batch: str | None,
+    *,
+    families: Sequence[str],
+    skip_invalid: bool = False,
+) -> Named:
     """
     Raises:
-        CommandError: the file cannot be read, or a line of it is no request: nobody knows what is meant by it.
+        CommandError: the file cannot be read, or a line of it is no request: nobody knows what is meant by it, and
+            `skip_invalid` was not said.
     """
-    if batch and not file:
-        raise CommandError("--batch goes with --file", code=ExitCode.USAGE)
-    named = Named(frozenset(customers or ()), _requests_of(file, batch, families) if file else {})
+    if (batch or skip_invalid) and not file:
+        option = "--batch" if batch else "--skip-invalid"
+        raise CommandError(f"{option} goes with --file", code=ExitCode.USAGE)
+    requests, problems = _requests_of(file, batch, families) if file else ({}, [])
+    if problems and not skip_invalid:
+        more = [f"and {len(problems) - _SHOWN:,} more"] if len(problems) > _SHOWN else []
+        raise CommandError(
+            "; ".join([*problems[:_SHOWN], *more]), "--skip-invalid leaves them out", code=ExitCode.USAGE
+        )
+    named = Named(frozenset(customers or ()), requests, problems)
     if file and not named.requests:
         raise CommandError(f"{file} names no request", code=ExitCode.USAGE)
     return named
@@ -86,7 +106,10 @@ def standings_of(tables: Tables, named: Named) -> Iterator[Standing]:
     yield from _read_once(tables, named.all_customers if named else None)
 
 
-def _requests_of(file: str, batch: str | None, families: Sequence[str]) -> Mapping[Key, Collection[str]]:
+def _requests_of(
+    file: str, batch: str | None, families: Sequence[str]
+) -> tuple[Mapping[Key, Collection[str]], list[str]]:
+    """And the lines that are none."""
     found: dict[Key, set[str]] = {}
     problems = []
     with opened(file, families=families, batch=batch) as requests:
@@ -96,10 +119,7 @@ def _requests_of(file: str, batch: str | None, families: Sequence[str]) -> Mappi
                 found.setdefault(key, set()).add(entry.request.request_id)
             else:
                 problems.append(f"{requests.name}:{entry.line}: {entry.problem}")
-    if problems:
-        more = [f"and {len(problems) - _SHOWN:,} more"] if len(problems) > _SHOWN else []
-        raise CommandError("; ".join([*problems[:_SHOWN], *more]), code=ExitCode.USAGE)
-    return found
+    return found, problems
 
 
 def _read_once(tables: Tables, customers: Collection[str] | None) -> Iterator[Standing]:

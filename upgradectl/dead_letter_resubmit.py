@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from azure.servicebus import ServiceBusMessage
+from azure.servicebus.exceptions import ServiceBusError
 
 from shared.errors import InvalidRequest
 from shared.messages import Message, parse
@@ -79,26 +80,37 @@ class Resubmission:
                 yield letter.number
 
     def send_again(self, numbers: Collection[int], is_over: Callable[[], bool]) -> Iterator[Outcome]:
-        """Those that could be prepared. Where it `is_over`, those that it did not come to are left out."""
+        """Those that could be prepared. Where it `is_over`, those that it did not come to are left out.
+
+        Raises:
+            ServiceBusError: the broker fails; what had been sent until then was given out.
+        """
         left = dict.fromkeys(numbers)
         with closing(self.letters.take(numbers, is_over)) as batches:
             for batch in batches:
                 for letter in batch:
-                    yield self._send_again(letter)
+                    yield from self._send_again(letter)
                     del left[letter.number]
                     if is_over():
                         return
         if not is_over():
             yield from not_taken(self.letters, left)
 
-    def _send_again(self, letter: DeadLetter) -> Outcome:
+    def _send_again(self, letter: DeadLetter) -> Iterator[Outcome]:
         ready = prepared(letter, self.families, self.mended)
         self.send(_again(letter, ready.body, self.new_id()))
         detail = f"{ready.request.customer_id} {ready.request.product_family}"
-        if self.letters.complete(letter):
-            return Outcome(letter.number, Fate.SENT, detail, ready.request.request_id)
+        try:
+            is_removed = self.letters.complete(letter)
+        except ServiceBusError:
+            why = "sent again, but whether it was removed nobody knows; a second time does no harm"
+            yield Outcome(letter.number, Fate.LEFT, why, ready.request.request_id)
+            raise
+        if is_removed:
+            yield Outcome(letter.number, Fate.SENT, detail, ready.request.request_id)
+            return
         why = "sent again, but its lock was lost before it could be removed; a second time does no harm"
-        return Outcome(letter.number, Fate.LEFT, why, ready.request.request_id)
+        yield Outcome(letter.number, Fate.LEFT, why, ready.request.request_id)
 
 
 def prepared(letter: DeadLetter, families: Sequence[str], mended: bytes | None = None) -> Prepared:

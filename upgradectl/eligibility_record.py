@@ -9,6 +9,7 @@ from typing import TextIO
 from upgradectl.eligibility import Checked, Subject
 from upgradectl.errors import CommandError, ExitCode
 from upgradectl.export import harmless
+from upgradectl.files import private
 
 COLUMNS = ("customerId", "productFamily", "eligible", "upgradeId", "reason")
 WORDS = {True: "yes", False: "no", None: "unknown"}
@@ -39,7 +40,7 @@ def opened(path: Path) -> Iterator[Record]:
         if path.exists():
             answers = _read(path)
             _cut_torn_line(path)
-        file = path.open("a", encoding="utf-8", newline="")
+        file = open(path, "a", encoding="utf-8", newline="", opener=private)  # noqa: SIM115  closed below
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}", code=ExitCode.USAGE) from None
     with file:

@@ -19,6 +19,7 @@ from shared.errors import (
     UpgradeError,
 )
 from shared.sign_in import Kind, kind_of
+from upgradectl.store import AccessRefused
 
 SETTINGS_REMEDY = "give it with --set NAME=VALUE, in the environment or by an azd environment; --local: the local cloud"
 SIGN_IN_REMEDY = "sign in with `az login`, to the tenant of the subscription"
@@ -77,10 +78,10 @@ def _of_the_core(error: UpgradeError) -> CommandError:
         case TokenUnavailable():
             remedy = "try again; check AUTHORITY_URL and the network"
             return CommandError(f"no token for Partner Center: {error.description}", remedy)
+        case AccessRefused():
+            return CommandError(str(error), _TABLE_ROLES)
         case StoreUnavailable():
-            return CommandError(
-                str(error), _TABLE_ROLES if "403" in str(error) else "see TABLES_URL; `upgradectl doctor`"
-            )
+            return CommandError(str(error), "see TABLES_URL; `upgradectl doctor`")
         case AccessDenied() | Unauthorized():
             remedy = "see the user's roles and MFA: `upgradectl doctor`, docs/operations.md"
             return CommandError(f"Partner Center refuses the app's sign-in ({error.code or error.http_status})", remedy)

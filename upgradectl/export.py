@@ -6,11 +6,12 @@ Each is written as it is read: nothing is held in memory. Columns: docs/tables.m
 import csv
 import json
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TextIO
 
 from shared.entities import columns
 from shared.models import UpgradeResult
+from upgradectl.instants import instant_text
 
 COLUMNS = (
     *("customerId", "productFamily", "requestId", "status", "duplicateOf", "upgradeId", "adopted"),
@@ -47,11 +48,6 @@ def write_json(results: Iterable[UpgradeResult], file: TextIO) -> None:
 def harmless(text: str) -> str:
     """Text that no spreadsheet takes for a formula: one that would be has a `'` before it."""
     return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def instant_text(at: datetime) -> str:
-    """ISO 8601, in UTC."""
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _values(result: UpgradeResult) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import stat
 import sys
 import uuid
 from collections.abc import Iterator
@@ -12,9 +13,16 @@ from typing import TextIO
 from upgradectl.errors import CommandError, ExitCode
 
 
+def private(path: str, flags: int) -> int:
+    """An opener: a file that it makes, only its owner can read."""
+    return os.open(path, flags, 0o600)
+
+
 @contextmanager
 def replaced(path: Path) -> Iterator[TextIO]:
     """Written beside `path` under another name, and renamed when all is there: until then the old file stays.
+
+    A new file is its owner's alone, for it names customers; one that was there keeps its mode.
 
     Raises:
         CommandError: it cannot be written.
@@ -24,7 +32,9 @@ def replaced(path: Path) -> Iterator[TextIO]:
     target = path.resolve()  # a link stays one
     beside = target.with_name(f".{target.name[:200]}.{uuid.uuid4().hex}")
     try:
-        with beside.open("x", encoding="utf-8", newline="") as file:
+        with open(beside, "x", encoding="utf-8", newline="", opener=private) as file:
+            if target.exists():
+                beside.chmod(stat.S_IMODE(target.stat().st_mode))
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from rich.text import Text
 
+from upgradectl.instants import as_text
 from upgradectl.output import Cell, Output
 
 
@@ -40,7 +41,7 @@ class Listing:
         if self._output.as_json:
             if self._last:
                 self._output.line(f"{self._last},")
-            self._last = f"  {json.dumps(document, default=_as_text)}"
+            self._last = f"  {json.dumps(document, default=as_text)}"
         else:
             if not self.count:
                 self._line([Text(name.upper(), style="bold") for name, _ in self._columns])
@@ -52,7 +53,3 @@ class Listing:
         for cell, (_, width) in zip(padded[:-1], self._columns, strict=False):
             cell.pad_right(max(width - cell.cell_len, 0))
         self._output.line(Text("  ").join(padded))
-
-
-def _as_text(value: object) -> str:
-    return str(value.isoformat() if hasattr(value, "isoformat") else value)

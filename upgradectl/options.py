@@ -51,6 +51,7 @@ def command(function: Callable[..., ExitCode | None]) -> Callable[..., None]:
             )
             if target.is_local:
                 os.environ.update(target.values)  # the SDKs' credential and certificates are read from there
+            output.system = target.words
             code = function(Invocation(target, output), **own)
         except (typer.Exit, typer.Abort):
             raise

@@ -8,8 +8,8 @@ from datetime import datetime
 import typer
 
 from shared.models import Status, UpgradeResult
-from upgradectl.errors import CommandError, ExitCode
 from upgradectl.figures import counted, instant
+from upgradectl.instants import check_order
 from upgradectl.store import OperatorStore
 
 _CUSTOMER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -25,8 +25,7 @@ class Selection:
     customers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.since and self.until and self.since >= self.until:
-            raise CommandError("--since is not before --until", code=ExitCode.USAGE)
+        check_order(self.since, self.until)
 
     @property
     def words(self) -> str:

@@ -10,8 +10,9 @@ from rich.text import Text
 from shared.entities import columns
 from shared.models import InFlightUpgrade, UpgradeResult
 from upgradectl import phrases
-from upgradectl.export import harmless, instant_text
+from upgradectl.export import harmless
 from upgradectl.figures import counted
+from upgradectl.instants import instant_text
 from upgradectl.output import Cell, Output
 from upgradectl.overview import Answer, Standing
 

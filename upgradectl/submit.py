@@ -71,7 +71,8 @@ def known(store: OperatorStore, file: RequestsFile, keys: Collection[bytes]) -> 
         StoreUnavailable, ClientAuthenticationError: the tables cannot be read.
     """
     if len(keys) <= _FEW:
-        return _looked_up(store, [entry.request for entry in file.entries() if entry.request])
+        different = {_key(entry.request): entry.request for entry in file.entries() if entry.request}
+        return _looked_up(store, different.values())
     results = (result for result in store.list_all_results(line_items=False) if result.is_verdict)
     return Known(answered=_among(keys, results), in_flight=_among(keys, store.list_in_flight()))
 

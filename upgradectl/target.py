@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from shared.errors import InvalidSettings
 from shared.settings import Settings
@@ -25,6 +26,8 @@ _UNSET = {
     "UPGRADE_QUEUE": "unset",
     "POLL_SCHEDULE": "unset",
 }
+# Each says which system it is: an environment that holds one is not mixed with another.
+_NAMING = ("TABLES_URL", "SERVICE_BUS_NAMESPACE", "UPGRADE_QUEUE")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,17 @@ class Target:
     values: Mapping[str, str]
     source: str
     is_local: bool = False
+
+    @property
+    def words(self) -> str:
+        """For people, before something is changed: `the azd environment prod (tables HOST, queue HOST/NAME)`."""
+        tables, namespace, queue = (self.values.get(name, "").strip() for name in _NAMING)
+        hosts = (
+            f"tables {urlsplit(tables).netloc or tables}" if tables else "",
+            f"queue {namespace}/{queue}" if namespace and queue else "",
+        )
+        where = ", ".join(filter(None, hosts))
+        return f"{self.source} ({where})" if where else self.source
 
     def has(self, name: str) -> bool:
         return bool(self.values.get(name, "").strip())
@@ -67,6 +81,8 @@ def find_target(
 ) -> Target:
     """`--local` and `--azd-env` are the whole truth; without them the environment goes before azd's default one.
 
+    An environment that names tables or a queue is the whole truth as well: else two systems might be mixed.
+
     `folder`: files are looked for there and in the folders above it.
 
     Raises:
@@ -77,7 +93,8 @@ def find_target(
         return Target({**_local(folder), **given}, "the local cloud", is_local=True)
     if azd_env:
         return Target({**_azd(folder, azd_env), **given}, f"the azd environment {azd_env}")
-    default = _default_azd_env(folder)
+    names_a_system = any(environment.get(name, "").strip() for name in _NAMING)
+    default = None if names_a_system else _default_azd_env(folder)
     values = {**(_azd(folder, default) if default else {}), **environment, **given}
     return Target(values, f"the environment and the azd environment {default}" if default else "the environment")
 

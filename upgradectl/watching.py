@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from azure.core.exceptions import ClientAuthenticationError
+
 from shared.clock import Clock
 from shared.errors import StoreUnavailable
 from shared.models import GateState, InFlightUpgrade, Position, Status, UpgradeResult
@@ -136,7 +138,7 @@ class Watch:
         """
         try:
             snapshot = self._look()
-        except (StoreUnavailable, CommandError) as error:
+        except (StoreUnavailable, ClientAuthenticationError, CommandError) as error:
             if self._last is None or isinstance(error, AccessRefused):
                 raise
             snapshot = replace(

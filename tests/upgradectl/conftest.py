@@ -118,6 +118,11 @@ class Ran:
     err: str
 
     @property
+    def notes(self) -> str:
+        """Standard error without the line that says which system is changed."""
+        return "".join(line for line in self.err.splitlines(keepends=True) if not line.startswith("System: "))
+
+    @property
     def document(self) -> Any:
         return json.loads(self.out)
 

@@ -71,6 +71,16 @@ def gate_of(system: System, state: GateState) -> Iterator[Connections]:
         _put(connections, GateState())
 
 
+@contextmanager
+def spoilt_result(system: System, customer_id: str) -> Iterator[str]:
+    """The key of a row that nobody can read."""
+    with system.connect() as connections:
+        table = connections.open_table("UpgradeResults")
+        table.create_entity({"PartitionKey": customer_id, "RowKey": "azure|spoilt", "status": "Nonsense"})
+        yield f"{customer_id}|azure|spoilt"
+        table.delete_entity(customer_id, "azure|spoilt")
+
+
 def dying(folder: Path, method: str, action: str = "os.kill(os.getpid(), signal.SIGKILL)") -> dict[str, str]:
     """An environment in which `action` is executed before a store's method is first called."""
     (folder / "sitecustomize.py").write_text(

@@ -1,5 +1,6 @@
 """What all commands have in common: help, exit codes, errors in one line, colours; through the real entry point."""
 
+import io
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +28,7 @@ from tests.upgradectl.conftest import System
 from upgradectl.app import COMMANDS, GROUPS, app
 from upgradectl.errors import CommandError, ExitCode, explained
 from upgradectl.output import Output
+from upgradectl.store import AccessRefused
 from upgradectl.target import LOCAL_ENVIRONMENT
 
 ALL = COMMANDS | {f"{group} {name}": module for group, (_, found) in GROUPS.items() for name, module in found.items()}
@@ -153,7 +156,8 @@ def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
         (CommandError("this", "do that"), "this; do that"),
         (TokenRefused("", code="invalid_certificate"), "the certificate in Key Vault is invalid_certificate; import"),
         (StoreUnavailable("Table Storage answers 500"), "Table Storage answers 500; see TABLES_URL"),
-        (StoreUnavailable("Table Storage answers 403"), "Table Storage answers 403; grant yourself Storage Table Data"),
+        (StoreUnavailable("no answer in 4030 ms"), "no answer in 4030 ms; see TABLES_URL"),
+        (AccessRefused("Table Storage answers 403"), "Table Storage answers 403; grant yourself Storage Table Data"),
         (AccessDenied("text", code="2032", http_status=403), "Partner Center refuses the app's sign-in (2032); see"),
         (ServiceRequestError("no route\nto host"), "no answer: no route; check the address"),
         (KeyError("x"), "unexpected KeyError: 'x'; --debug shows where"),
@@ -173,4 +177,41 @@ def test_a_table_has_columns_as_wide_as_they_need_to_be(capsys: pytest.CaptureFi
 
 def test_instants_in_json_are_iso_8601(capsys: pytest.CaptureFixture[str]) -> None:
     Output(as_json=True).json({"at": datetime(2026, 3, 1, 12, tzinfo=UTC), "text": "[red]x"})
-    assert json.loads(capsys.readouterr().out) == {"at": "2026-03-01T12:00:00+00:00", "text": "[red]x"}
+    assert json.loads(capsys.readouterr().out) == {"at": "2026-03-01T12:00:00Z", "text": "[red]x"}
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", ExitCode.FAILED), ("", ExitCode.FAILED), ("y", None)])
+def test_a_question_says_the_system_and_no_is_no_wrong_option(
+    answer: str, code: ExitCode | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = Output()
+    output.system = "a test (tables st.example)"
+    stdin = io.StringIO(f"{answer}\n")
+    monkeypatch.setattr(stdin, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", stdin)
+    with pytest.raises(CommandError, match=r"^nothing was done$") if code else nullcontext() as caught:
+        output.confirm("Send it?", yes=False)
+    assert not caught or caught.value.code is code
+    assert capsys.readouterr().err == "System: a test (tables st.example)\nSend it? [y/N] "
+
+
+READ_IN_PART = """
+from upgradectl.output import Output
+output = Output()
+for _ in range(100):
+    output.{shown}("x" * 10_000)
+output.line("the end")
+"""
+
+
+@pytest.mark.parametrize(("shown", "stream", "rest"), [("line", "stdout", ""), ("note", "stderr", "the end\n")])
+def test_a_reader_that_has_seen_enough_ends_it_with_0_and_in_silence(shown: str, stream: str, rest: str) -> None:
+    """One that read results ends the command; one of notes does not, for it may be in the middle of a change."""
+    command = [sys.executable, "-c", READ_IN_PART.format(shown=shown)]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        read, other = ("stdout", "stderr") if stream == "stdout" else ("stderr", "stdout")
+        getattr(process, read).readline()
+        getattr(process, read).close()
+        assert (process.wait(20), getattr(process, other).read()) == (0, rest)

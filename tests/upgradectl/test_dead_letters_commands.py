@@ -3,6 +3,8 @@
 import base64
 import json
 import os
+import pty
+import select
 import signal
 import stat
 import subprocess
@@ -136,6 +138,27 @@ def test_showing_one_tells_everything(letters: Letters) -> None:
     assert list(letters.dead()) == [1]
 
 
+def test_a_body_goes_to_no_terminal_as_it_is(letters: Letters) -> None:
+    letters.add(b"\x1b[2Jconfidential")
+    screen, terminal = pty.openpty()
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "upgradectl", "dead-letters", "show", "1", "--raw"],
+            env={**_environment(letters), "NO_COLOR": "1"},
+            stdout=terminal,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=DEADLINE_S * 2,
+            check=False,
+        )
+        said = "error: --raw is not for a terminal; redirect it: --raw > mended.json\n"
+        assert (ended.returncode, ended.stderr) == (ExitCode.USAGE, said)
+        assert select.select([screen], [], [], 0)[0] == []
+    finally:
+        os.close(terminal)
+        os.close(screen)
+
+
 def test_showing_what_is_no_text(letters: Letters) -> None:
     content = bytes(range(256))
     letters.add(content)
@@ -190,7 +213,8 @@ def test_what_is_sent_again_is_the_same_request_under_a_new_message_id(letters: 
 def test_all_valid_ones_are_sent_and_the_others_stay(letters: Letters) -> None:
     letters.add(b"nonsense", *(valid_body() for _ in range(120)), b"more of it")
     ended = letters.run("resubmit", "--all-valid")
-    assert (ended.code, ended.out, ended.err) == (0, "Sent again: 120.\n", "")
+    assert (ended.code, ended.out, ended.notes) == (0, "Sent again: 120.\n", "")
+    assert ended.err.startswith("System: the environment (tables 127.0.0.1:")
     assert len(letters.sent()) == 120
     assert list(letters.dead()) == [1, 122]
     with letters.held(2):  # they were given back
@@ -285,7 +309,8 @@ def test_a_body_that_cannot_be_written_is_not_removed(letters: Letters) -> None:
     (letters.system.folder / "file").write_text("")
     ended = letters.call("discard", "1", "--yes", "--to", "file")
     assert (ended.code, ended.out) == (ExitCode.FAILED, "")
-    assert ended.err == "error: file: File exists; nothing of it was removed\n"
+    assert ended.notes == "error: file: File exists; nothing of it was removed\n"
+    assert ended.err.startswith("System: the environment (tables 127.0.0.1:")
     assert list(letters.dead()) == [1]
 
 
@@ -324,16 +349,20 @@ app()
 """
 
 
-def _cut_off(letters: Letters, *arguments: str) -> int:
-    environment = {
+def _environment(letters: Letters) -> dict[str, str]:
+    return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(REPOSITORY),
         **letters.system.environment,
         **letters.system.settings,
         **letters.settings,
     }
+
+
+def _cut_off(letters: Letters, *arguments: str) -> int:
     command = [sys.executable, "-c", CUT_OFF, "dead-letters", *arguments]
-    return subprocess.run(command, env=environment, cwd=letters.system.folder, timeout=50, check=False).returncode
+    ended = subprocess.run(command, env=_environment(letters), cwd=letters.system.folder, timeout=50, check=False)
+    return ended.returncode
 
 
 def test_one_killed_between_sending_and_removing_sends_the_same_request_again(letters: Letters) -> None:

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from azure.servicebus import ServiceBusReceiver
+from azure.servicebus import ServiceBusMessage, ServiceBusReceiver
 from azure.servicebus.amqp import AmqpMessageBodyType
 from azure.servicebus.exceptions import MessageLockLostError, ServiceBusConnectionError
 
 from upgradectl import dead_letter_queue
 from upgradectl.dead_letter_queue import DeadLetterQueue
+from upgradectl.dead_letter_resubmit import Resubmission
+from upgradectl.dead_letters import Fate, Outcome
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BATCH = 3
@@ -43,6 +45,7 @@ class Receiver:
         self.locked: set[int] = set()
         self.abandoned: list[int] = []
         self.lost: set[int] = set()
+        self.broken: set[int] = set()
         self.received = 0
         self.fails_at: int | None = None
         self.on_receive: Callable[[], None] = lambda: None
@@ -62,6 +65,8 @@ class Receiver:
         number = found.sequence_number
         if number in self.lost:
             raise MessageLockLostError
+        if number in self.broken:
+            raise ServiceBusConnectionError(message="gone")
         self.there.remove(number)
         self.locked.remove(number)
 
@@ -223,3 +228,16 @@ def test_peeking_at_one_finds_that_one_alone() -> None:
     assert queue.peek(2) is None
     assert queue.peek(4) is None
     assert queue.peek(2**63) is None  # more than the broker's numbers have room for
+
+
+def test_what_was_sent_is_told_also_where_it_cannot_be_removed() -> None:
+    receiver = Receiver(3)
+    receiver.broken = {2}
+    body = b'{"customerId": "2f3e9a10-5b1c-4d6e-8f70-a1b2c3d4e5f6", "productFamily": "Azure", "requestId": "r"}'
+    sent: list[ServiceBusMessage] = []
+    again: list[Outcome] = []
+    resubmission = Resubmission(queue_of(receiver), sent.append, ("Azure",), body)
+    with pytest.raises(ServiceBusConnectionError):
+        again.extend(resubmission.send_again([1, 2, 3], lambda: False))
+    assert len(sent) == 2
+    assert [(one.number, one.fate) for one in again] == [(1, Fate.SENT), (2, Fate.LEFT)]

@@ -1,5 +1,6 @@
 """The rules of `check`, without a network: whom it asks, what it makes of an answer, and when it stops."""
 
+import stat
 import threading
 import time
 from collections import deque
@@ -260,6 +261,7 @@ def test_a_record_grows_and_the_next_run_knows_who_was_answered(tmp_path: Path) 
     path, (first, second, third) = tmp_path / "checked.csv", subjects(3)
     eligible, refused = Checked(first, True), Checked(third, False, "u", '=1+1, "quoted"')
     with opened(path) as record:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert record.answers == {}
         for checked in (eligible, Checked(second, None, reason="no answer"), refused):
             record.add(checked)

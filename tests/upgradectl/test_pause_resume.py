@@ -34,7 +34,8 @@ def closed(system: System) -> Iterator[Connections]:
 
 def test_a_pause_and_its_end_are_said_and_stored(system: System, opened: Connections) -> None:
     paused = system.run("pause", "wrong file, ask [Ann]")
-    assert (paused.code, paused.err) == (0, "")
+    assert (paused.code, paused.notes) == (0, "")
+    assert paused.err.startswith("System: the environment (tables 127.0.0.1:")
     first, second, hint = paused.out.splitlines()
     assert first.startswith("The gate was open")
     assert second.startswith("The gate is paused since 2")
@@ -45,6 +46,7 @@ def test_a_pause_and_its_end_are_said_and_stored(system: System, opened: Connect
 
     resumed = system.run("resume")
     assert resumed.code == 0
+    assert resumed.err.startswith("System: the environment (tables 127.0.0.1:")
     assert resumed.out.splitlines()[0].startswith("The gate was paused since 2")
     assert resumed.out.splitlines()[1].startswith("The gate is recovering")
     assert opened.store.get_gate().position is Position.RECOVERING
@@ -84,7 +86,7 @@ def test_a_missing_role_is_named(system: System, opened: Connections) -> None:
     ended = system.run("pause", "maintenance")
     system.rule("storage_front")
     assert ended.code == ExitCode.FAILED
-    (line,) = ended.err.splitlines()
+    (line,) = ended.notes.splitlines()
     assert "Storage Table Data Contributor" in line
     assert opened.store.get_gate().position is Position.OPEN
 

@@ -11,7 +11,7 @@ import pytest
 from shared.models import Status, UpgradeResult
 from tests.fakes import FAMILY
 from tests.upgradectl.conftest import System
-from tests.upgradectl.operator_support import Customers, customers_of
+from tests.upgradectl.operator_support import Customers, customers_of, spoilt_result
 from tests.upgradectl.submit_support import body, drain, interrupted, write
 from upgradectl.errors import ExitCode
 from upgradectl.retrying import successor_id
@@ -119,8 +119,40 @@ def test_a_line_that_is_no_request_stops_everything(system: System, customers: C
     path = write(system.folder / "wave.jsonl", [body(customers.ended().customer_id), b"{}"])
     ended = system.run("retry", "--file", str(path), "--yes")
     assert ended.code == ExitCode.USAGE
-    assert ended.err == f"error: {path}:2: $.customerId: missing\n"
+    assert ended.err == f"error: {path}:2: $.customerId: missing; --skip-invalid leaves them out\n"
     assert sent(system) == []
+
+
+def test_of_a_file_with_a_line_that_is_no_request_the_others_are_sent_where_that_is_said(
+    system: System, customers: Customers
+) -> None:
+    failed = customers.ended()
+    path = write(system.folder / "wave.jsonl", [body(failed.customer_id, requestId="r1"), b"{}"])
+    ended = system.run("retry", "--file", str(path), "--skip-invalid", "--yes")
+    assert (ended.code, ended.out) == (0, "Sent: 1 request.\n")
+    assert f"left out: {path}:2: $.customerId: missing\n" in ended.err
+    assert sent(system) == [successor_id(failed)]
+
+
+def test_who_is_named_and_has_no_result_ends_it_with_1(system: System, customers: Customers) -> None:
+    failed = customers.ended()
+    ended = system.run("retry", failed.customer_id, customers.new(), "--yes")
+    assert (ended.code, ended.out) == (ExitCode.NOT_OK, "Sent: 1 request.\n")
+    assert "Left out: 1 without a result\n" in ended.err
+    assert sent(system) == [successor_id(failed)]
+
+
+def test_the_system_is_said_before_anything_is_sent(system: System, customers: Customers) -> None:
+    ended = system.run("retry", customers.ended().customer_id, "--yes")
+    assert ended.err.splitlines()[-1].startswith("System: the environment (tables 127.0.0.1:")
+    assert len(sent(system)) == 1
+
+
+def test_rows_that_cannot_be_read_are_told_of(system: System, customers: Customers) -> None:
+    customer = customers.ended().customer_id
+    with spoilt_result(system, customer) as key:
+        ended = system.run("retry", customer, "--dry-run")
+    assert ended.err == f"warning: left out, because it cannot be read: 1 row ({key})\n"
 
 
 @pytest.mark.parametrize("call", [1, 2])
@@ -167,7 +199,15 @@ def test_many_customers_are_found_in_one_reading(system: System, customers: Cust
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--status", "Completed"], ["--status", "Duplicate"], ["no-guid"], ["--since", "never"], ["--batch", "x"]],
+    [
+        ["--status", "Completed"],
+        ["--status", "Duplicate"],
+        ["no-guid"],
+        ["--since", "never"],
+        ["--batch", "x"],
+        ["--skip-invalid"],
+        ["--since", "1d", "--until", "2d"],
+    ],
 )
 def test_wrong_usage_ends_with_2(system: System, arguments: list[str]) -> None:
     assert system.run("retry", *arguments, "--dry-run").code == ExitCode.USAGE

@@ -366,4 +366,11 @@ def test_rows_that_cannot_be_read_are_told_of(system: System) -> None:
             ended = system.run("status", customer)
         finally:
             table.delete_entity(customer, "azure|r1")
-    assert (ended.code, ended.err) == (1, "rows that cannot be read, and are left out: 1\n")
+    assert (ended.code, ended.err) == (
+        1,
+        f"warning: left out, because it cannot be read: 1 row ({customer}|azure|r1)\n",
+    )
+
+
+def test_totals_say_of_which_system_they_are(system: System) -> None:
+    assert system.run("status").out.splitlines()[-1].startswith("System          the environment (tables 127.0.0.1:")

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
+from urllib.parse import urlsplit
 
 import pytest
 from azure.keyvault.secrets import SecretClient
@@ -18,7 +19,8 @@ from azure.servicebus.exceptions import (
 )
 
 from local.component import Component
-from shared.models import Status
+from shared.models import Status, UpgradeResult
+from tests.fakes import InMemoryStore
 from tests.upgradectl.conftest import System
 from tests.upgradectl.submit_support import (
     body,
@@ -33,7 +35,8 @@ from tests.upgradectl.submit_support import (
 from upgradectl.errors import CommandError, ExitCode
 from upgradectl.requests_file import opened
 from upgradectl.service_bus import Outgoing, Queue
-from upgradectl.submit import HARMLESS, Sending, validate
+from upgradectl.store import OperatorStore
+from upgradectl.submit import HARMLESS, Sending, known, validate
 
 NOBODY = "localhost:9"
 
@@ -49,7 +52,10 @@ def test_each_line_becomes_a_message_as_it_is(system: System) -> None:
     lines = [body(first, requestId="a", note="extra"), body(second), b" " + body(third, requestId=None)]
     write(system.folder / "wave-1.jsonl", lines)
     ended = system.run("submit", "wave-1.jsonl")
-    assert (ended.code, ended.out, ended.err) == (0, "Sent: 3 requests.\n", "")
+    assert (ended.code, ended.out, ended.notes) == (0, "Sent: 3 requests.\n", "")
+    settings = system.settings
+    tables, queue = urlsplit(settings["TABLES_URL"]).netloc, f"{settings['SERVICE_BUS_NAMESPACE']}/upgrades"
+    assert ended.err == f"System: the environment (tables {tables}, queue {queue})\n"
     queued = drain(system)
     assert [message.body for message in queued] == lines
     assert queued[0].message_id == "a"
@@ -111,6 +117,37 @@ def test_a_dry_run_sends_nothing_and_needs_no_queue(system: System) -> None:
     ended = system.run("submit", "x.csv", "--dry-run", SERVICE_BUS_NAMESPACE="", UPGRADE_QUEUE="")
     assert (ended.code, ended.out, ended.err) == (0, "Would be sent: 1 request.\n", "")
     assert drain(system) == []
+
+
+def test_a_dry_run_with_a_wrong_line_says_that_nothing_would_be_sent(system: System) -> None:
+    write(system.folder / "x.jsonl", [body(customers(1)[0], requestId="a"), b"{}"])
+    wrong = "x.jsonl:2: $.customerId: missing"
+    ended = system.run("submit", "x.jsonl", "--dry-run")
+    hint = "--skip-invalid sends the others (1)."
+    assert (ended.code, ended.out.splitlines()) == (
+        ExitCode.NOT_OK,
+        [wrong, f"Nothing would be sent. 1 line is no request. {hint}"],
+    )
+    skipping = system.run("submit", "x.jsonl", "--dry-run", "--skip-invalid")
+    assert (skipping.code, skipping.out.splitlines()) == (
+        ExitCode.NOT_OK,
+        [wrong, "Would be sent: 1 request. 1 line is no request."],
+    )
+
+
+def test_a_request_that_is_repeated_is_looked_up_once(tmp_path: Path) -> None:
+    class Store(InMemoryStore):
+        looked_up = 0
+
+        def get_result(self, *key: str) -> UpgradeResult | None:
+            self.looked_up += 1
+            return super().get_result(*key)
+
+    store = Store()
+    path = write(tmp_path / "x.jsonl", [body(customer, requestId="a") for customer in customers(2)] * 500)
+    with opened(str(path), families=("Azure",), batch=None) as file:
+        known(cast(OperatorStore, store), file, validate(file, lambda _: None).keys)
+    assert store.looked_up == 2
 
 
 def test_standard_input_has_to_be_named_for_lines_without_an_id(system: System) -> None:
@@ -175,7 +212,7 @@ def test_a_producer_needs_no_tables(fault: dict[str, object] | None, warning: st
     settings = {name: system.settings[name] for name in own}
     write(system.folder / "x.jsonl", [body(customers(1)[0])])
     ended = system.run_in({**system.environment, **settings}, "submit", "x.jsonl", "--json")
-    assert (ended.code, ended.err) == (0, warning)
+    assert (ended.code, ended.notes) == (0, warning)
     assert (ended.document["sent"], ended.document["answered_already"], ended.document["in_flight"]) == (1, None, None)
     assert len(drain(system)) == 1
 
@@ -229,7 +266,7 @@ def test_killed_in_the_middle_and_run_again_every_request_is_there(
     path = write(system.folder / "wave-1.jsonl", lines)
     action = f"os.kill(os.getpid(), {sig:d})"
     ended = system.run("submit", path.name, **interrupted(system.folder, action, when=when, call=2))
-    assert (ended.code, ended.out, ended.err) == (code, "", said)
+    assert (ended.code, ended.out, ended.notes) == (code, "", said)
     first = drain(system)
     assert [message.body for message in first] == lines[: 1000 if when == "before" else 2000]
     assert system.run("submit", path.name).out == "Sent: 2,100 requests.\n"
@@ -246,7 +283,7 @@ def test_a_connection_that_is_cut_is_made_again(when: str, system: System) -> No
     url = f"{system.parts['service_bus'].facts['control_url']}/_fake/cut"
     action = f"urllib.request.urlopen(urllib.request.Request({url!r}, method='POST')).read()"
     ended = system.run("submit", path.name, **interrupted(system.folder, action, when=when, call=2))
-    assert (ended.code, ended.out, ended.err) == (0, "Sent: 2,100 requests.\n", "")
+    assert (ended.code, ended.out, ended.notes) == (0, "Sent: 2,100 requests.\n", "")
     assert {message.body for message in drain(system)} == set(lines)
 
 
@@ -260,7 +297,7 @@ def test_a_connection_that_is_cut_is_made_again(when: str, system: System) -> No
 def test_a_queue_that_cannot_be_reached(changed: dict[str, str], message: str, system: System) -> None:
     write(system.folder / "x.jsonl", [body(customers(1)[0])])
     ended = system.run("submit", "x.jsonl", **changed)
-    (line,) = ended.err.splitlines()
+    (line,) = ended.notes.splitlines()
     assert (ended.code, ended.out) == (ExitCode.FAILED, "")
     assert line.startswith(message)
     assert "; 0 of 1 were surely sent; " in line

@@ -1,6 +1,7 @@
 """Which system a command is for."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,10 @@ def find(folder: Path, *overrides: str, local: bool = False, azd_env: str | None
     return find_target(local=local, azd_env=azd_env, overrides=overrides, environment=environment, folder=folder)
 
 
+def _find_in(folder: Path, environment: Mapping[str, str]) -> Target:
+    return find_target(local=False, azd_env=None, overrides=(), environment=environment, folder=folder)
+
+
 def test_the_environment_alone(tmp_path: Path) -> None:
     target = find(tmp_path, KEY_VAULT_URL="https://mine")
     assert (target.values["KEY_VAULT_URL"], target.source) == ("https://mine", "the environment")
@@ -43,6 +48,31 @@ def test_azds_default_environment_lies_under_ones_own(tmp_path: Path) -> None:
     assert target.values["KEY_VAULT_URL"] == "https://mine"
     assert target.values["TABLES_URL"] == "https://tables"
     assert target.source == "the environment and the azd environment dev"
+
+
+@pytest.mark.parametrize("name", ["TABLES_URL", "SERVICE_BUS_NAMESPACE", "UPGRADE_QUEUE"])
+def test_an_environment_that_names_a_system_is_not_mixed_with_another(tmp_path: Path, name: str) -> None:
+    azd(tmp_path, "dev", default="dev")
+    target = _find_in(tmp_path, {name: "mine"})
+    assert (target.values, target.source) == ({name: "mine"}, "the environment")
+    assert _find_in(tmp_path, {name: " "}).source == "the environment and the azd environment dev"
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "a test"),
+        ({"UPGRADE_QUEUE": "upgrades"}, "a test"),
+        ({"TABLES_URL": "https://st.table.example/"}, "a test (tables st.table.example)"),
+        ({"SERVICE_BUS_NAMESPACE": "sb.example", "UPGRADE_QUEUE": "upgrades"}, "a test (queue sb.example/upgrades)"),
+        (
+            {"TABLES_URL": "nonsense", "SERVICE_BUS_NAMESPACE": "sb.example", "UPGRADE_QUEUE": "upgrades"},
+            "a test (tables nonsense, queue sb.example/upgrades)",
+        ),
+    ],
+)
+def test_a_system_in_words_names_its_hosts(values: dict[str, str], words: str) -> None:
+    assert Target(values, "a test").words == words
 
 
 def test_an_azd_environment_that_is_named_is_the_whole_truth(tmp_path: Path) -> None:

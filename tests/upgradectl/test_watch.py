@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
 from rich.console import Console
 
 from local.component import REPOSITORY
@@ -249,6 +250,14 @@ def test_a_look_that_fails_is_shown_and_the_watch_goes_on() -> None:
     assert (found[1].at, found[1].watched_s) == (NOON + timedelta(seconds=5), 5)
 
 
+def test_a_sign_in_that_fails_for_a_while_does_not_end_it() -> None:
+    scene = Scene()
+    scene.tables.errors.extend([None, ClientAuthenticationError("token"), None])
+    found = watched(scene)
+    assert [bool(snapshot.trouble) for snapshot in found] == [False, True, False, False]
+    assert "az login" in found[1].trouble
+
+
 def test_a_queue_that_does_not_answer_is_not_an_empty_one() -> None:
     scene = Scene(queue=deque([EMPTY, CommandError("no answer from Service Bus")]))
     assert [bool(snapshot.trouble) for snapshot in watched(scene)] == [False, True, False, False]
@@ -268,6 +277,9 @@ def test_the_first_look_has_to_succeed() -> None:
     scene = Scene()
     scene.tables.errors.append(StoreUnavailable("Table Storage: ServiceRequestError"))
     with pytest.raises(StoreUnavailable):
+        watched(scene)
+    scene.tables.errors.append(ClientAuthenticationError("token"))
+    with pytest.raises(ClientAuthenticationError):
         watched(scene)
 
 

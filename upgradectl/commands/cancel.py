@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from shared.giving_up import Ending
 from shared.models import Reason, Status
 from upgradectl import cancel_report, choosing
 from upgradectl.cancel_report import Done
 from upgradectl.cancelling import Chosen, Kind, Outcome, Wanted, choose, withdraw_all
 from upgradectl.choosing import key_of, named_by
+from upgradectl.commands import note_left_out, note_unreadable
 from upgradectl.connections import Connections
 from upgradectl.errors import CommandError, ExitCode, explained
 from upgradectl.figures import counted, duration
-from upgradectl.instants import instant
+from upgradectl.instants import check_order, instant
 from upgradectl.interrupts import between_steps
 from upgradectl.options import Invocation, command
 from upgradectl.output import Output
@@ -38,6 +38,7 @@ def run(  # noqa: PLR0913  a command's options
     customers: choosing.Customers = None,
     file: choosing.File = None,
     batch: choosing.Batch = None,
+    skip_invalid: choosing.SkipInvalid = False,
     everything: Annotated[bool, typer.Option("--all", help="Everything that is in flight.")] = False,
     reasons: Annotated[
         list[Reason] | None,
@@ -67,14 +68,18 @@ def run(  # noqa: PLR0913  a command's options
     Needs Storage Table Data Contributor on the tables; --give-up also Key Vault Secrets User on both secrets.
     """
     output = invocation.output
+    check_order(since, before, ("--requested-since", "--requested-before"))
     with invocation.connect(*NEEDED, *(NEEDED_TO_ASK if give_up else ())) as connections:
-        named = named_by(customers, file, batch, connections.settings.product_families)
+        families = connections.settings.product_families
+        named = named_by(customers, file, batch, families=families, skip_invalid=skip_invalid)
         wanted = Wanted(named, frozenset(reasons or ()), since, before)
         _check(wanted, everything=everything)
         with output.busy("reading what is in flight"):
             chosen = choose(connections.store, wanted)
+        note_left_out(output, named.left_out)
+        note_unreadable(output, connections.store)
         asking = _Asking(connections, output, dry_run=dry_run, yes=yes)
-        return _give_up(asking, chosen) if give_up else _cancel(asking, chosen)
+        return _give_up(asking, chosen, named=bool(named)) if give_up else _cancel(asking, chosen)
 
 
 @dataclass(frozen=True)
@@ -145,22 +150,25 @@ def _so_far(done: Done, total: int) -> str:
     return f"{done.count(Outcome.WITHDRAWN):,} of {total:,} were surely withdrawn; a second run goes on"
 
 
-def _give_up(asking: _Asking, chosen: Chosen) -> ExitCode:
+def _give_up(asking: _Asking, chosen: Chosen, *, named: bool) -> ExitCode:
     connections, output, done = asking.connections, asking.output, Done()
     found = stuck(connections.ports, (row for rows in chosen.rows.values() for row in rows))
-    cancel_report.show_stuck(found, asking.show)
+    cancel_report.show_stuck(found, chosen, asking.show)
+    if chosen.rows[Kind.UNKNOWN] or chosen.rows[Kind.IN_PROGRESS]:
+        cancel_report.show_limits(connections.settings, connections.target.has, asking.show)
     stopped: CommandError | None = None
     if found.rows and not asking.dry_run:
         check_clock(connections)
         output.confirm(f"Give up {counted(len(found.rows), 'request')}?", yes=asking.yes)
         stopped = _give_up_each(asking, found, done)
     if output.as_json:
-        output.json(cancel_report.stuck_document(found, done, dry_run=asking.dry_run, stopped=stopped))
+        document = cancel_report.stuck_document(found, chosen, done, stopped)
+        output.json({"dry_run": asking.dry_run, **document})
     elif not asking.dry_run:
         cancel_report.show_given_up(done, len(found.rows) - len(done.given_up), output.line)
     if stopped:
         raise stopped
-    is_short = any(one.ending not in (Ending.ENDED, Ending.ADOPTED) for one in done.given_up.values())
+    is_short = not asking.dry_run and cancel_report.is_short_of(found, chosen, done, named=named)
     return ExitCode.NOT_OK if is_short else ExitCode.OK
 
 

@@ -30,6 +30,7 @@ def run(
     if not reason.strip():
         raise CommandError("say why", code=ExitCode.USAGE)
     with invocation.connect(*NEEDED) as connections:
+        invocation.output.note_system()
         gate = connections.gate
         before = gate.look(fresh=True)
         gate.pause(reason.strip())

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
-from rich.text import Text
 
 from shared.models import Status, UpgradeResult
+from upgradectl.commands import note_unreadable
 from upgradectl.connections import Connections
 from upgradectl.errors import CommandError, ExitCode
 from upgradectl.export import Write, write_csv, write_json, write_jsonl
@@ -42,7 +42,6 @@ class Format(StrEnum):
 
 _BY_SUFFIX = {".ndjson": Format.JSONL, ".htm": Format.HTML, **{f".{known}": known for known in Format}}
 _WRITE: dict[Format, Write] = {Format.CSV: write_csv, Format.JSONL: write_jsonl, Format.JSON: write_json}
-_SHOWN_KEYS = 5
 
 
 @command
@@ -117,10 +116,7 @@ class _Export:
                 _WRITE[form](self._results(advance), file)
 
     def note(self, file: Path | None) -> None:
-        if unreadable := sorted(self.connections.store.unreadable):
-            shown = ", ".join(unreadable[:_SHOWN_KEYS])
-            said = f"left out, because it cannot be read: {counted(len(unreadable), 'row')} ({shown})"
-            self.output.note(Text.assemble(("warning: ", "yellow"), said))
+        note_unreadable(self.output, self.connections.store)
         if file:
             self.output.note(f"{counted(self.count, 'result')} in {file}")
 

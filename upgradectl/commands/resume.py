@@ -25,6 +25,7 @@ def run(invocation: Invocation) -> None:
     Needs Storage Table Data Contributor on the table UpgradeControl.
     """
     with invocation.connect(*NEEDED) as connections:
+        invocation.output.note_system()
         gate = connections.gate
         before = gate.look(fresh=True)
         gate.resume()

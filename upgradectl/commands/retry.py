@@ -6,15 +6,15 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from shared.models import Status
 from upgradectl import choosing
 from upgradectl.choosing import named_by, standings_of
+from upgradectl.commands import note_left_out, note_unreadable
 from upgradectl.connections import Connections
-from upgradectl.errors import CommandError, explained
+from upgradectl.errors import CommandError, ExitCode, explained
 from upgradectl.figures import counted
-from upgradectl.instants import Since, Until
+from upgradectl.instants import Since, Until, check_order
 from upgradectl.options import Invocation, command
 from upgradectl.output import Output
 from upgradectl.retrying import RETRIED, LeftOut, Plan, Wanted, plan, waiting_on
@@ -47,6 +47,7 @@ def run(  # noqa: PLR0913  a command's options
     customers: choosing.Customers = None,
     file: choosing.File = None,
     batch: choosing.Batch = None,
+    skip_invalid: choosing.SkipInvalid = False,
     statuses: Annotated[
         list[Retryable] | None,
         typer.Option("--status", help="Of the last verdict; more than once.", show_default=", ".join(sorted(RETRIED))),
@@ -59,22 +60,26 @@ def run(  # noqa: PLR0913  a command's options
     until: Until = None,
     dry_run: choosing.DryRun = False,
     yes: choosing.Yes = False,
-) -> None:
+) -> ExitCode:
     """Send upgrades again that have failed, timed out, or were rejected or cancelled.
 
     Says what it will do, and asks. Who has completed meanwhile, or is in flight, is left out.
 
-    The new request id is made of the old one: a second or broken-off run sends nothing twice.
+    The new request id is made of the old one: what a second or broken-off run sends again counts once.
 
     Of a request that was retried before, the last verdict counts. A duplicate counts as what answered it.
+
+    Ends with 1 where somebody or something was named that has no result.
 
     Needs Storage Table Data Reader; Azure Service Bus Data Receiver and Data Sender on the queue.
     """
     output = invocation.output
     chosen = frozenset(map(Status, statuses or RETRIED)) | ({Status.PARTIALLY_COMPLETED} if partly else frozenset())
+    check_order(since, until)
     with invocation.connect(*NEEDED) as connections:
+        families = connections.settings.product_families
         wanted = Wanted(
-            named_by(customers, file, batch, connections.settings.product_families),
+            named_by(customers, file, batch, families=families, skip_invalid=skip_invalid),
             chosen,
             frozenset(code.lower() for code in codes or ()),
             since,
@@ -82,6 +87,8 @@ def run(  # noqa: PLR0913  a command's options
         )
         with output.busy("reading the results"):
             found = plan(standings_of(connections.store, wanted.named), wanted)
+        note_left_out(output, wanted.named.left_out)
+        note_unreadable(output, connections.store)
         _leave_out_waiting(connections, found, output)
         _show(found, output.line if dry_run and not output.as_json else output.note)
         sent = 0
@@ -92,6 +99,7 @@ def run(  # noqa: PLR0913  a command's options
         output.json(_document(found, sent, dry_run=dry_run))
     elif not dry_run:
         output.line(f"Sent: {counted(sent, 'request')}." if sent else "Nothing was sent.")
+    return ExitCode.NOT_OK if found.left_out[LeftOut.UNKNOWN] else ExitCode.OK
 
 
 def _leave_out_waiting(connections: Connections, found: Plan, output: Output) -> None:
@@ -104,7 +112,7 @@ def _leave_out_waiting(connections: Connections, found: Plan, output: Output) ->
             found.leave_out_waiting(waiting_on(connections.queue, ids, advance))
     except CommandError as error:
         why = f"not compared with what waits on the queue: {error.line}; {_HARMLESS}"
-        output.note(Text.assemble(("warning: ", "yellow"), why))
+        output.warn(why)
 
 
 def _send(connections: Connections, found: Plan, output: Output) -> int:

@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from upgradectl import customers, standing_report
+from upgradectl.commands import note_left_out, note_unreadable
 from upgradectl.connections import Connections
 from upgradectl.errors import CommandError, ExitCode
 from upgradectl.files import standard_output
@@ -23,7 +25,6 @@ EXAMPLES = (
     "status 2f3e9a10-5b1c-4d6e-8f70-a1b2c3d4e5f6",
     "status --file customers.csv --csv > status.csv",
 )
-_SHOWN = 20
 
 
 @command
@@ -55,8 +56,7 @@ def run(
         else:
             wanted = _wanted(output, connections, asked_for or [], file)
             code = _show_customers(output, connections, wanted, as_csv=as_csv)
-        if unreadable := len(connections.store.unreadable):
-            output.note(f"rows that cannot be read, and are left out: {unreadable:,}")
+        note_unreadable(output, connections.store)
     return code
 
 
@@ -90,14 +90,12 @@ def _show_totals(output: Output, totals: Totals, *, as_csv: bool) -> None:
         _write_csv(RECORD_COLUMNS, totals.records())
     else:
         totals.show(output)
+        output.line(Text.assemble((f"{'System':16}", "bold"), output.system))
 
 
 def _wanted(output: Output, connections: Connections, given: Sequence[str], file: str | None) -> list[str]:
     found, problems = customers.named_by(file, connections.settings.product_families) if file else ([], [])
-    for problem in problems[:_SHOWN]:
-        output.note(f"left out: {problem}")
-    if len(problems) > _SHOWN:
-        output.note(f"left out: {len(problems) - _SHOWN:,} more")
+    note_left_out(output, problems)
     return list(dict.fromkeys((*given, *found)))
 
 

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 import typer
 from azure.core.exceptions import ClientAuthenticationError
-from rich.text import Text
 
 from shared.errors import StoreUnavailable
 from upgradectl.connections import Connections
@@ -13,6 +12,7 @@ from upgradectl.given_requests import Customer, Family, File, SkipInvalid, given
 from upgradectl.options import Invocation, command
 from upgradectl.output import Output
 from upgradectl.requests_file import RequestsFile
+from upgradectl.store import AccessRefused
 from upgradectl.submit import HARMLESS, Known, Sending, Validation, known
 
 EXAMPLES = (
@@ -59,11 +59,12 @@ def run(  # noqa: PLR0913  a command's options
         with given(file, customer, family=family, request_id=request_id, batch=batch, families=families) as requests:
             validation = validated(output, requests)
             sending = Sending(requests, validation)
-            if not validation.problems or skip_invalid:
+            goes_on = not validation.problems or skip_invalid
+            if goes_on:
                 sending.known = _known(connections, requests, validation, output)
                 if not dry_run:
                     _send(connections, sending, output)
-    _show(output, requests, sending, dry_run=dry_run)
+    _show(output, requests, sending, would_send=dry_run and goes_on, dry_run=dry_run)
     return ExitCode.NOT_OK if validation.problems else ExitCode.OK
 
 
@@ -75,15 +76,15 @@ def _known(connections: Connections, requests: RequestsFile, validation: Validat
         with output.busy("looking for what was answered already"):
             return known(connections.store, requests, validation.keys)
     except (StoreUnavailable, ClientAuthenticationError) as error:
-        if "403" not in str(error):
-            why = f"not compared with what was answered already: {explained(error).message}"
-            output.note(Text.assemble(("warning: ", "yellow"), why))
+        if not isinstance(error, AccessRefused):
+            output.warn(f"not compared with what was answered already: {explained(error).message}")
         return None
 
 
 def _send(connections: Connections, sending: Sending, output: Output) -> None:
     if not sending.total:
         return
+    output.note_system()
     try:
         with output.progress("sending", sending.total) as advance:
             sending.run(connections.queue, advance)
@@ -92,13 +93,14 @@ def _send(connections: Connections, sending: Sending, output: Output) -> None:
         raise
 
 
-def _show(output: Output, requests: RequestsFile, sending: Sending, *, dry_run: bool) -> None:
+def _show(output: Output, requests: RequestsFile, sending: Sending, *, would_send: bool, dry_run: bool) -> None:
+    """`would_send`: it does not for it is a dry run."""
     if output.as_json:
         output.json(_document(requests, sending, dry_run=dry_run))
         return
     problems, found = sending.validation.problems, sending.known
     show_problems(output.line, requests.name, problems)
-    output.line(_summary(sending, dry_run=dry_run))
+    output.line(_summary(sending, would_send=would_send, dry_run=dry_run))
     if found and found.keys:
         output.line(
             f"Left out: {len(found.answered):,} answered already, {len(found.in_flight):,} in flight;"
@@ -108,16 +110,16 @@ def _show(output: Output, requests: RequestsFile, sending: Sending, *, dry_run: 
         output.line(f"Repeated in {requests.name}, and counted once: {sending.validation.repeated:,}.")
 
 
-def _summary(sending: Sending, *, dry_run: bool) -> str:
+def _summary(sending: Sending, *, would_send: bool, dry_run: bool) -> str:
     """What was done, or would be."""
     wrong = len(sending.validation.problems)
     without = f" {wrong:,} lines are no requests." if wrong > 1 else " 1 line is no request." if wrong else ""
     if sending.sent:
         return f"Sent: {_requests(sending.sent)}.{without}"
-    if dry_run:
+    if would_send:
         return f"Would be sent: {_requests(sending.total)}.{without}"
     hint = f" --skip-invalid sends the others ({sending.total:,})." if wrong and sending.total else ""
-    return f"Nothing was sent.{without}{hint}"
+    return f"Nothing {'would be' if dry_run else 'was'} sent.{without}{hint}"
 
 
 def _requests(count: int) -> str:

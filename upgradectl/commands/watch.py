@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Annotated
 
@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.live import Live
 
 from upgradectl import live_view
+from upgradectl.commands import note_unreadable
 from upgradectl.errors import ExitCode
+from upgradectl.instants import as_text
 from upgradectl.live_view import LiveView
 from upgradectl.options import Invocation, command
 from upgradectl.output import Output
@@ -44,8 +46,8 @@ def run(
         timeout_s = math.inf if timeout is None else timeout * 60
         for snapshot in watch.snapshots(every_s=every, timeout_s=timeout_s):
             show(snapshot)
-        unreadable = len(connections.store.unreadable)
-    _note(output, snapshot, unreadable)
+        note_unreadable(output, connections.store)
+    _note(output, snapshot)
     return ExitCode.NOT_OK if snapshot.failed else ExitCode.OK
 
 
@@ -54,7 +56,7 @@ def _shown(output: Output, system: str) -> Iterator[Callable[[Snapshot], None]]:
     """A terminal keeps the last view, however it ends."""
     console = Console(highlight=False, markup=False, emoji=False)
     if output.as_json:
-        yield lambda snapshot: output.line(json.dumps(live_view.document(snapshot), default=datetime.isoformat))
+        yield lambda snapshot: output.line(json.dumps(live_view.document(snapshot), default=as_text))
     elif not sys.stdout.isatty() or console.is_dumb_terminal:
         yield lambda snapshot: output.line(live_view.line(snapshot))
     else:
@@ -62,9 +64,7 @@ def _shown(output: Output, system: str) -> Iterator[Callable[[Snapshot], None]]:
             yield lambda snapshot: live.update(LiveView(snapshot, system), refresh=True)
 
 
-def _note(output: Output, last: Snapshot, unreadable: int) -> None:
-    if unreadable:
-        output.note(f"{unreadable} rows cannot be read, and are left out")
+def _note(output: Output, last: Snapshot) -> None:
     if last.queue.unknown:
         output.note(f"whether messages wait on the queue is not known: {last.queue.unknown}")
     if last.failed:

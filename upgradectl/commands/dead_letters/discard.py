@@ -40,6 +40,7 @@ def run(
         if not yes:
             show_outcomes(output, _plan(letters, numbers, folder, connections.settings.product_families))
             raise CommandError("nothing was done", "give --yes", code=ExitCode.USAGE)
+        output.note_system()
         try:
             _discard(Discarding(letters, folder), numbers, outcomes, output)
         finally:

@@ -55,6 +55,7 @@ def run(
         opened(connections) as letters,
         sending_to(connections.queue) as send,
     ):
+        invocation.output.note_system()
         families = connections.settings.product_families
         try:
             _resubmit(Resubmission(letters, send, families, mended), numbers, outcomes, invocation.output)

@@ -8,6 +8,7 @@ import typer
 from upgradectl.commands.dead_letters import NEEDED, Number, opened
 from upgradectl.dead_letters import everything, visible
 from upgradectl.errors import CommandError, ExitCode
+from upgradectl.instants import instant_text
 from upgradectl.options import Invocation, command
 from upgradectl.output import Output
 
@@ -27,6 +28,8 @@ def run(
 
     Needs Azure Service Bus Data Receiver on the queue. Changes nothing.
     """
+    if raw and sys.stdout.isatty():  # a sender's bytes: a terminal would obey some of them
+        raise CommandError("--raw is not for a terminal", "redirect it: --raw > mended.json", code=ExitCode.USAGE)
     with invocation.connect(*NEEDED) as connections:
         with opened(connections) as letters:
             letter = letters.peek(number)
@@ -45,7 +48,7 @@ def _show(output: Output, document: dict[str, Any]) -> None:
     request, properties = document.get("request") or {}, document["application_properties"]
     rows = [
         ("number", document["number"]),
-        ("enqueued", document["enqueued_at"].isoformat()),
+        ("enqueued", instant_text(document["enqueued_at"])),
         ("deliveries", document["delivery_count"]),
         ("broker's reason", document["broker_reason"]),
         ("its description", document["broker_description"]),
