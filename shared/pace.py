@@ -2,22 +2,20 @@
 
 After trouble one call finds out, then each round that comes back adds one (additive increase, multiplicative decrease:
 Chiu and Jain, 1989). A limit counts calls per time, so parallelism alone would run into it again and again: from one
-throttled stretch to the next the calls that were let through show what the limit is. The rate begins there, grows
-quickly while it is far from any rate that was refused, and stays long just below one that was (as in CUBIC, RFC 9438).
+throttled stretch to the next the calls that were let through show what the limit is, and a rate just below it, which
+grows slowly until the limit says no, wastes least.
 """
 
 from shared.clock import Clock
 
-_BELOW = 0.98  # of what was let through, and of the rate that was refused
-# What was let through is a little less than the limit: nothing is while the gate is closed.
-_ABOVE = 1.04
+_BELOW = 0.98  # of what was let through
 _DECREASE = 0.85
-_FAR = 0.85  # of the rate that was refused: below it the way is free
-_CATCH_UP = 2  # calls
+_CATCH_UP = 3  # calls
+_GROWTH = 1.0015  # with each call, so that it fits whatever the limit's scale is
+# With each call past twice as many as were let through before the last no: the limit is far away, or it was none but a
+# single customer's, or what was measured was an outage.
+_GROWTH_FAR_BELOW = 1.05
 _FEW = 10  # calls: fewer tell nothing about where the limit is
-# How the rate grows with the seconds for which it holds calls back: far below a refused one, twofold in so many; near
-# it, hardly at all for long, and twofold in the end, so that a limit that has become a wider one is found as well.
-_DOUBLES_S, _DOUBLES_UNTRIED_S, _NEAR_S = 60.0, 15.0, 240.0
 
 
 class Pace:
@@ -30,12 +28,9 @@ class Pace:
         self._recovery: str | None = None
         self._stretch_began: float | None = None  # at the last recovery
         self._passed = 0  # calls since then
+        self._passed_before = 0  # in the stretch before, until its end
         self._dry = False  # since then
-        self._base: float | None = None  # calls a second, at the beginning of the stretch
-        self._grown_s = 0.0  # how long the rate has held calls back since then
-        self._is_near = False  # to a rate that was refused
-        self._doubles_s = _DOUBLES_UNTRIED_S
-        self._rate: float | None = None  # calls a second, now
+        self._rate: float | None = None  # calls a second
         self._next_at = 0.0
 
     @property
@@ -50,14 +45,13 @@ class Pace:
         self._level = 1.0
         if throttled:
             self._learn()
-        now = self._clock.monotonic()  # also after other trouble: what was let through meanwhile shows the trouble
-        self._stretch_began, self._passed, self._dry, self._next_at = now, 0, False, now
-        self._base, self._grown_s = self._rate, 0.0
+            self._passed_before = self._passed
+        self._begin_stretch()  # also after other trouble: what was let through meanwhile shows the trouble
 
     def rest(self) -> None:
         """Nothing waits any more: what is let through from now on shows the demand, not the limit."""
         self._level = float(self._ceiling)
-        self._stretch_began = self._rate = self._base = None
+        self._stretch_began = self._rate = None
 
     def ran_dry(self) -> None:
         """There was nothing left to start: what was let through in this stretch shows the demand."""
@@ -69,13 +63,12 @@ class Pace:
 
     def started(self) -> None:
         """A call has started now."""
-        if self._rate and self._base:
-            now = self._clock.monotonic()
+        if self._rate:
             # Time that was lost (a slow look at the table) is made up for, but by no more than a few calls at once.
-            earliest = now - _CATCH_UP / self._rate
+            earliest = self._clock.monotonic() - _CATCH_UP / self._rate
             if self._next_at >= earliest:  # else the rate holds nobody back, and to grow would mean nothing
-                self._grown_s += 1 / self._rate
-                self._rate = self._base * self._growth
+                far_below = self._passed > 2 * max(_FEW, self._passed_before)
+                self._rate *= _GROWTH_FAR_BELOW if far_below else _GROWTH
             self._next_at = max(self._next_at, earliest) + 1 / self._rate
 
     def came_back(self) -> None:
@@ -83,19 +76,16 @@ class Pace:
         self._passed += 1
         self._level = self._ceiling if self._rate else min(float(self._ceiling), self._level + 1 / int(self._level))
 
-    @property
-    def _growth(self) -> float:
-        return 1 + (self._grown_s / _NEAR_S) ** 3 if self._is_near else 2 ** (self._grown_s / self._doubles_s)
-
     def _learn(self) -> None:
         now = self._clock.monotonic()
-        if self._stretch_began is None or now <= self._stretch_began or self._dry:
-            return
-        passed_per_s, is_known = self._passed / (now - self._stretch_began), self._passed >= _FEW
-        refused = self._rate
-        if refused is None:
-            self._rate = _BELOW * passed_per_s if is_known else None
-            return
-        self._rate = min(_BELOW * refused, _ABOVE * passed_per_s) if is_known else _DECREASE * refused
-        self._is_near = is_known and self._rate > _FAR * refused
-        self._doubles_s = _DOUBLES_S if is_known else _DOUBLES_UNTRIED_S
+        if self._stretch_began is not None and now > self._stretch_began and not self._dry:
+            if self._passed >= _FEW:
+                passed_per_s = self._passed / (now - self._stretch_began)
+                # The average of a stretch that began slowly is too low, the rate that met the limit is too high.
+                self._rate = max(_BELOW * passed_per_s, _DECREASE * (self._rate or 0.0))
+            elif self._rate:
+                self._rate *= _DECREASE
+
+    def _begin_stretch(self) -> None:
+        now = self._clock.monotonic()
+        self._stretch_began, self._passed, self._dry, self._next_at = now, 0, False, now

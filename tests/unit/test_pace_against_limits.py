@@ -153,5 +153,5 @@ def _simulated(limit: Limit) -> Simulation:
 )  # fmt: skip
 def test_little_of_a_limit_is_wasted_and_few_calls_are_made_in_vain(limit: Limit) -> None:
     found = _simulated(limit)
-    assert found.used > 0.93
-    assert found.in_vain < 0.03
+    assert found.used > 0.85
+    assert found.in_vain < 0.06
