@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from shared.models import GateState, InFlightUpgrade, Standing, UpgradeResult
+from shared.models import CensusRow, GateState, InFlightUpgrade, UpgradeResult
 from shared.verdicts import has_failed
 
 OPEN = "open"  # the one partition of the rows in flight
@@ -57,7 +57,7 @@ def _stored(value: Any) -> Any:
     return value[:_MAX_TEXT] if isinstance(value, str) else value
 
 
-def from_entity[Row: (InFlightUpgrade, Standing, UpgradeResult, GateState)](
+def from_entity[Row: (InFlightUpgrade, CensusRow, UpgradeResult, GateState)](
     model: type[Row], entity: Mapping[str, Any], **given: Any
 ) -> Row:
     """A model from an entity. Columns that the model does not know are left out."""
@@ -104,7 +104,7 @@ def _plain(value: Any) -> Any:
 
 # Found once: to ask a model about its fields for each row takes longer than to read the row.
 _FIELDS: Mapping[Any, tuple[_Field, ...]] = {
-    model: _fields_of(model) for model in (InFlightUpgrade, Standing, UpgradeResult, GateState)
+    model: _fields_of(model) for model in (InFlightUpgrade, CensusRow, UpgradeResult, GateState)
 }
 
 

@@ -22,13 +22,12 @@ from functools import partial
 
 from shared.answers import CreatedUpgrade
 from shared.errors import CallFailed, HeldBack, RefusedForGood, RowChanged, StoreError, StoreUnavailable, Throttled
-from shared.gate import Trouble
-from shared.models import GateReason, InFlightUpgrade, Position, State, Status
+from shared.models import InFlightUpgrade, Position, State, Status
 from shared.outcomes import adopt
 from shared.polling import is_overdue
 from shared.ports import Ports
 from shared.results import drop, finish
-from shared.setbacks import code_of, write
+from shared.setbacks import code_of, throttle, write
 
 GIVEN_UP = "given_up"
 # How far the clock of an operator's machine may be from the app's: a lease ends by the clock of who has taken it.
@@ -103,7 +102,7 @@ def _settle(ports: Ports, row: InFlightUpgrade) -> GivenUp:
         return _ask(ports, taken)
     except CallFailed as trouble:
         if isinstance(trouble, Throttled):
-            _slow_down(ports, row, trouble)
+            throttle(ports, row.key, trouble)
         write(ports, as_it_was)
         return GivenUp(Ending.UNANSWERED, trouble=trouble)
     except (Exception, KeyboardInterrupt):
@@ -173,9 +172,3 @@ def _update(ports: Ports, row: InFlightUpgrade) -> InFlightUpgrade | None:
 
 def _lease_ends_at(ports: Ports, wait_s: float = 0.0) -> datetime:
     return ports.clock.now() + timedelta(seconds=ports.settings.lease_s + wait_s)
-
-
-def _slow_down(ports: Ports, row: InFlightUpgrade, throttled: Throttled) -> None:
-    asked_s = throttled.retry_after_s
-    wait_s = ports.settings.retry_first_s if asked_s is None else min(asked_s, ports.settings.retry_after_max_s)
-    ports.gate.close(Trouble(GateReason.THROTTLED, code_of(throttled) or "429", wait_s, row.key))

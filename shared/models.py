@@ -118,7 +118,7 @@ class InFlightUpgrade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class CensusRow:
     """What a census reads of a row in flight."""
 
     state: State

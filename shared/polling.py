@@ -9,7 +9,7 @@ from functools import partial
 from shared import backoff, errors
 from shared.answers import CreatedUpgrade, UpgradeStatus
 from shared.events import about, emit
-from shared.models import GateState, InFlightUpgrade, Standing, State, Status
+from shared.models import CensusRow, GateState, InFlightUpgrade, State, Status
 from shared.outcomes import adopt, create_again, wait_for_status
 from shared.ports import MaySend, Ports
 from shared.refusals import is_of_another_upgrade
@@ -35,7 +35,7 @@ def is_touchable(ports: Ports, row: InFlightUpgrade, gate: GateState) -> bool:
     return row.state is State.WITHDRAWN or ports.gate.lets_through(gate, create=row.upgrade_id is None)
 
 
-def is_overdue(ports: Ports, row: InFlightUpgrade | Standing) -> bool:
+def is_overdue(ports: Ports, row: InFlightUpgrade | CensusRow) -> bool:
     """Whether the upgrade is in progress for longer than its deadline, counted from the accepted create."""
     since = row.submitted_at if row.state is State.IN_PROGRESS else None
     return since is not None and ports.clock.now() - since >= timedelta(hours=ports.settings.upgrade_deadline_h)

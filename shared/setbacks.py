@@ -78,14 +78,29 @@ def _unknown(ports: Ports, row: InFlightUpgrade) -> Setback:
 
 def _throttled(ports: Ports, row: InFlightUpgrade, cause: errors.Throttled) -> Setback:
     """Closes the gate; but limits may count per customer: one that is refused while others get through waits alone."""
-    asked_s = cause.retry_after_s
-    wait_s = _own_s(ports, row) if asked_s is None else min(asked_s, ports.settings.retry_after_max_s)
+    asked_s = _asked_s(ports, cause)
+    wait_s = _own_s(ports, row) if asked_s is None else asked_s
     alone = ports.gate.evidence.is_alone_throttled(row)
     ports.gate.evidence.note_answer(row, reason=GateReason.THROTTLED)
     if not alone:
-        ports.gate.close(Trouble(GateReason.THROTTLED, code_of(cause) or "429", wait_s, row.key))
+        throttle(ports, row.key, cause, or_s=wait_s)
     longest_s = max(wait_s, _own_s(ports, row))
     return Setback(Reason.THROTTLED, backoff.later_s(longest_s, ports.random()), counts=True)
+
+
+def throttle(ports: Ports, row_key: str, cause: errors.Throttled, *, or_s: float | None = None) -> bool:
+    """Closes the gate for the Retry-After; without one for `or_s`, None being the gate's own backoff.
+
+    `row_key`: whose answer it was. False: it could not be closed.
+    """
+    asked_s = _asked_s(ports, cause)
+    wait_s = or_s if asked_s is None else asked_s
+    return ports.gate.close(Trouble(GateReason.THROTTLED, code_of(cause) or "429", wait_s, row_key))
+
+
+def _asked_s(ports: Ports, cause: errors.Throttled) -> float | None:
+    """The Retry-After, bounded: one odd header must not stop everything for a day."""
+    return None if cause.retry_after_s is None else min(cause.retry_after_s, ports.settings.retry_after_max_s)
 
 
 def _held_s(ports: Ports, row: InFlightUpgrade, trouble: Trouble) -> float:

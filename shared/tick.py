@@ -62,7 +62,7 @@ def census(ports: Ports, now: datetime) -> dict[str, object]:
     """`in_flight`, `overdue` (in progress past the deadline), `oldest_waiting_s` (for a create call, not refused)."""
     in_flight = overdue = 0
     oldest_waiting_s = 0.0
-    for row in ports.store.list_standings():
+    for row in ports.store.list_census():
         in_flight += 1
         overdue += is_overdue(ports, row)
         if row.state is not State.IN_PROGRESS and row.last_reason is not Reason.REFUSED_FOR_NOW:
@@ -166,7 +166,7 @@ class _Run:
         """Where the token exchange was what failed, or nothing is in flight; else a row has to, when it is due."""
         if gate.closed_by is None:
             return True
-        return not rows and next(iter(self._ports.store.list_standings()), None) is None
+        return not rows and next(iter(self._ports.store.list_census()), None) is None
 
     def _probe_token(self) -> None:
         try:

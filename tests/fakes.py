@@ -11,7 +11,7 @@ from shared.answers import CreatedUpgrade, Eligibility, UpgradeStatus
 from shared.clock import Clock
 from shared.errors import RowChanged, RowExists, StoreUnavailable
 from shared.gate import Gate, GateStore
-from shared.models import GateState, InFlightUpgrade, Standing, Status, UpgradeRequest, UpgradeResult
+from shared.models import CensusRow, GateState, InFlightUpgrade, Status, UpgradeRequest, UpgradeResult
 from shared.ports import MaySend, PartnerCenter, Ports, UpgradeStore
 from shared.settings import Settings
 
@@ -86,9 +86,9 @@ class InMemoryStore:
         self._reach()
         return list(self.in_flight.values())
 
-    def list_standings(self) -> Iterable[Standing]:
+    def list_census(self) -> Iterable[CensusRow]:
         return [
-            Standing(
+            CensusRow(
                 state=row.state,
                 requested_at=row.requested_at,
                 submitted_at=row.submitted_at,

@@ -1,15 +1,14 @@
 """Which requests an operator means: all, those of customers, or those of a file; and where they stand."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 
 from shared.models import InFlightUpgrade, UpgradeResult
-from upgradectl.customers import Tables
 from upgradectl.errors import CommandError, ExitCode
 from upgradectl.overview import Standing, standings
 from upgradectl.requests_file import opened
@@ -38,6 +37,15 @@ Batch = Annotated[
 SkipInvalid = Annotated[bool, typer.Option("--skip-invalid", help="Leave out the file's lines that are no requests.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing: say what would be done.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+class Tables(Protocol):
+    """What is read. All raise StoreUnavailable."""
+
+    def list_in_flight(self) -> Iterable[InFlightUpgrade]: ...
+    def list_all_results(self, *, line_items: bool = ...) -> Iterable[UpgradeResult]: ...
+    def list_customer_in_flight(self, customer_id: str) -> list[InFlightUpgrade]: ...
+    def list_customer_results(self, customer_id: str) -> list[UpgradeResult]: ...
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,9 @@ from azure.core.exceptions import HttpResponseError
 
 from shared import errors
 from shared.answers import Eligibility
-from shared.gate import Trouble
-from shared.models import GateReason, GateState, InFlightUpgrade, Position, State, UpgradeRequest
+from shared.models import GateState, InFlightUpgrade, Position, State, UpgradeRequest
 from shared.ports import Ports
-from shared.setbacks import code_of
+from shared.setbacks import code_of, throttle
 from upgradectl.errors import CommandError, answered, explained, remedy_of_403
 
 _OUTAGE = 5  # customers in a row without an answer
@@ -179,10 +178,7 @@ def _close_gate(ports: Ports, subject: Subject, error: errors.Throttled) -> Comm
     had failed, and send a recovering gate to prove the token first; after throttling neither is asked for
     (`Evidence.suffices_to_open`): the app calls less and less carefully until its backlog is gone.
     """
-    asked_s = error.retry_after_s
-    wait_s = None if asked_s is None else min(asked_s, ports.settings.retry_after_max_s)
-    row_key = row_about(subject, ports.clock.now(), "").key
-    if ports.gate.close(Trouble(GateReason.THROTTLED, code_of(error) or "429", wait_s, row_key)):
+    if throttle(ports, row_about(subject, ports.clock.now(), "").key, error):
         return _held_up(ports) or CommandError("Partner Center throttles (429)", "run it again later")
     remedy = (
         "to close it takes Storage Table Data Contributor on the table UpgradeControl; `upgradectl pause` by another"

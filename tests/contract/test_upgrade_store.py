@@ -213,12 +213,12 @@ def test_rows_in_flight_are_listed_whether_they_are_due_or_not(store: Store) -> 
     assert {row.key: row for row in store.list_in_flight()} == {row.key: row for row in inserted}
 
 
-def test_a_standing_says_what_a_census_counts_and_no_more(store: Store) -> None:
+def test_a_row_of_the_census_has_what_it_counts_and_no_more(store: Store) -> None:
     waits = store.insert_in_flight(row_of(str(uuid4()), last_reason=Reason.GATE))
     polled = store.insert_in_flight(row_of(str(uuid4()), state=State.IN_PROGRESS, submitted_at=NOW))
-    standings = {standing.etag: standing for standing in store.list_standings()}
+    counted = {row.etag: row for row in store.list_census()}
     for row in (waits, polled):
-        found = standings[row.etag]
+        found = counted[row.etag]
         said = (found.state, found.requested_at, found.submitted_at, found.last_reason)
         assert said == (row.state, row.requested_at, row.submitted_at, row.last_reason)
 
@@ -348,7 +348,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "update_in_flight": lambda store: store.update_in_flight(row_of("c", etag='W/"x"')),
     "list_due": lambda store: store.list_due(NOW),
     "list_in_flight": lambda store: list(store.list_in_flight()),
-    "list_standings": lambda store: list(store.list_standings()),
+    "list_census": lambda store: list(store.list_census()),
     "insert_result": lambda store: store.insert_result(result_of("c")),
     "get_result": lambda store: store.get_result("c", "Azure", "r"),
     "update_result": lambda store: store.update_result(result_of("c", etag='W/"x"')),
@@ -589,7 +589,7 @@ def test_a_row_that_somebody_has_spoilt_does_not_keep_the_others_waiting(
     tables.get_table_client(IN_FLIGHT).create_entity(spoilt)
     assert table_store.list_due(NOW) == [good]
     assert list(table_store.list_in_flight()) == [good]
-    assert [standing.etag for standing in table_store.list_standings()] == [good.etag]
+    assert [row.etag for row in table_store.list_census()] == [good.etag]
     assert '"row_key": "spoilt|azure"' in caplog.text
 
 
