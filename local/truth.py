@@ -164,8 +164,9 @@ def _compare_timeout(result: UpgradeResult, upgrade: Upgrade, calls: list[Call])
     if not answered:
         return ["ended as TimedOut, and no status call was answered"]
     last = max(answered, key=lambda call: call.sequence)
-    if any(call is not last and not call.ended_by(last.started_s) for call in answered):
-        return []  # of two at the same time nobody knows which one was concluded from
+    beside = [call for call in asked if call is not last and call.started_s < (last.ended_s or 0.0)]
+    if any(not call.ended_by(last.started_s) for call in beside):
+        return []  # of two at the same time nobody knows which one was concluded from, or has met the end
     ended_s = upgrade.get("endedS") or 0.0  # not told: long ago
     has_ended = _verdict(upgrade) is not None and ended_s <= (last.ended_s or 0.0)
     told = has_ended and last.is_accepted

@@ -193,6 +193,15 @@ def test_of_two_status_calls_at_the_same_time_either_may_be_the_last_one() -> No
     assert _judge([_result(Status.TIMED_OUT)], [ended], calls) == []
 
 
+def test_a_status_call_that_ends_the_upgrade_while_another_is_on_its_way_has_not_told_that_other_one() -> None:
+    """A second poller, and answers that take long: the first call was told before the second one ended the upgrade."""
+    ended = _upgrade(ended_s=NOON_S - 0.5)
+    told_later = _call("status", -0.5, upgradeId="u1", endedS=NOON_S + 1)
+    timed_out = _result(Status.TIMED_OUT)
+    assert _judge([timed_out], [ended], [_create(), _status(at_s=-1), told_later]) == []
+    assert "Completed" in _judge([timed_out], [_upgrade(ended_s=NOON_S - 1.5)], [_create(), _status(at_s=-1.5)])[0]
+
+
 def test_rejected_must_be_what_the_service_refused_last() -> None:
     rejected = _result(Status.REJECTED, upgrade_id=None, error_code="900108")
     refused = _create(upgrade_id=None, http=403, code=900108)
