@@ -105,7 +105,7 @@ class Gate:
         except StoreUnavailable:
             return False
         if before.position is not after.position:
-            self.evidence.forget()
+            self.evidence.gate_closed()
             emit(logging.WARNING, "gate.closed", reason=trouble.reason, detail=trouble.detail, until=after.until_at)
         return True
 

@@ -2,20 +2,25 @@
 
 After trouble one call finds out, then each round that comes back adds one (additive increase, multiplicative decrease:
 Chiu and Jain, 1989). A limit counts calls per time, so parallelism alone would run into it again and again: from one
-throttled stretch to the next the calls that were let through show what the limit is, and a rate just below it, which
-grows slowly until the limit says no, wastes least.
+throttled stretch to the next the calls that were let through show what the limit is. The rate begins there, grows
+quickly while it is far from any rate that was refused, and stays long just below one that was (as in CUBIC, RFC 9438).
 """
 
 from shared.clock import Clock
 
-_BELOW = 0.98  # of what was let through
-_DECREASE = 0.85
-_CATCH_UP = 3  # calls
-_GROWTH = 1.0015  # with each call, so that it fits whatever the limit's scale is
-# With each call past twice as many as were let through before the last no: the limit is far away, or it was none but a
-# single customer's, or what was measured was an outage.
-_GROWTH_FAR_BELOW = 1.05
-_FEW = 10  # calls: fewer tell nothing about where the limit is
+_BELOW = 0.98  # of what was let through, and of the rate that was refused
+# What was let through is a little less than the limit: nothing is while the gate is closed.
+_ABOVE = 1.04
+_FAR = 0.85  # of the rate that was refused: below it the way is free
+_DECREASE = 0.7  # at most, until a second stretch shows the same
+_SAME = 0.15  # the most by which what two stretches let through differs where it was the same limit that ended them
+_CATCH_UP = 2  # calls
+# Calls in a stretch: fewer tell nothing about where the limit is, the stretch being closed for most of its time. So
+# many in stretches one after the other do: then the limit itself is low.
+_FEW, _MANY = 10, 50
+# How the rate grows with the seconds for which it holds calls back: far from a limit, twofold in so many; near one,
+# hardly at all for long, and twofold in the end, so that a limit that has become a wider one is found as well.
+_FAR_S, _NEAR_S = 10.0, 240.0
 
 
 class Pace:
@@ -28,9 +33,13 @@ class Pace:
         self._recovery: str | None = None
         self._stretch_began: float | None = None  # at the last recovery
         self._passed = 0  # calls since then
-        self._passed_before = 0  # in the stretch before, until its end
         self._dry = False  # since then
-        self._rate: float | None = None  # calls a second
+        self._few, self._few_s = 0, 0.0  # calls that passed in stretches before, with few each, and how long those took
+        self._base: float | None = None  # calls a second, at the last recovery
+        self._grown_s = 0.0  # how long the rate has held calls back since then
+        self._is_near = False  # to the limit
+        self._let_through: float | None = None  # calls a second, in the last stretch that taught something
+        self._rate: float | None = None  # calls a second, now
         self._next_at = 0.0
 
     @property
@@ -38,20 +47,25 @@ class Pace:
         return int(self._level)
 
     def recover(self, recovery: str, *, throttled: bool) -> None:
-        """A recovery, named so that the same one begins only once, has to find out what is let through."""
+        """A recovery, named so that the same one begins only once, has to find out what is let through.
+
+        `throttled`: from a limit that all calls count for.
+        """
         if recovery == self._recovery:
             return
         self._recovery = recovery
         self._level = 1.0
-        if throttled:
-            self._learn()
-            self._passed_before = self._passed
-        self._begin_stretch()  # also after other trouble: what was let through meanwhile shows the trouble
+        now = self._clock.monotonic()
+        if throttled and (passed_per_s := self._let_through_s(now)):
+            self._learn(passed_per_s)
+        # Also after other trouble: what was let through meanwhile shows the trouble.
+        self._stretch_began, self._passed, self._dry, self._next_at = now, 0, False, now
+        self._base, self._grown_s = self._rate, 0.0
 
     def rest(self) -> None:
         """Nothing waits any more: what is let through from now on shows the demand, not the limit."""
         self._level = float(self._ceiling)
-        self._stretch_began = self._rate = None
+        self._stretch_began = self._rate = self._base = None
 
     def ran_dry(self) -> None:
         """There was nothing left to start: what was let through in this stretch shows the demand."""
@@ -63,12 +77,12 @@ class Pace:
 
     def started(self) -> None:
         """A call has started now."""
-        if self._rate:
+        if self._rate and self._base:
             # Time that was lost (a slow look at the table) is made up for, but by no more than a few calls at once.
             earliest = self._clock.monotonic() - _CATCH_UP / self._rate
             if self._next_at >= earliest:  # else the rate holds nobody back, and to grow would mean nothing
-                far_below = self._passed > 2 * max(_FEW, self._passed_before)
-                self._rate *= _GROWTH_FAR_BELOW if far_below else _GROWTH
+                self._grown_s += 1 / self._rate
+                self._rate = self._base * self._growth
             self._next_at = max(self._next_at, earliest) + 1 / self._rate
 
     def came_back(self) -> None:
@@ -76,16 +90,31 @@ class Pace:
         self._passed += 1
         self._level = self._ceiling if self._rate else min(float(self._ceiling), self._level + 1 / int(self._level))
 
-    def _learn(self) -> None:
-        now = self._clock.monotonic()
-        if self._stretch_began is not None and now > self._stretch_began and not self._dry:
-            if self._passed >= _FEW:
-                passed_per_s = self._passed / (now - self._stretch_began)
-                # The average of a stretch that began slowly is too low, the rate that met the limit is too high.
-                self._rate = max(_BELOW * passed_per_s, _DECREASE * (self._rate or 0.0))
-            elif self._rate:
-                self._rate *= _DECREASE
+    @property
+    def _growth(self) -> float:
+        return 1 + (self._grown_s / _NEAR_S) ** 3 if self._is_near else 2 ** (self._grown_s / _FAR_S)
 
-    def _begin_stretch(self) -> None:
-        now = self._clock.monotonic()
-        self._stretch_began, self._passed, self._dry, self._next_at = now, 0, False, now
+    def _let_through_s(self, now: float) -> float | None:
+        """Calls a second, in the stretch that ends, or in several short ones. None: it tells nothing, or not yet."""
+        began, passed = self._stretch_began, self._passed
+        if began is None or now <= began or self._dry or not passed:
+            self._few, self._few_s = 0, 0.0
+            return None
+        lasted_s = now - began
+        if passed < _FEW:
+            passed, lasted_s = self._few, self._few_s = self._few + passed, self._few_s + lasted_s
+            if passed < _MANY:
+                return None
+        self._few, self._few_s = 0, 0.0
+        return passed / lasted_s
+
+    def _learn(self, passed_per_s: float) -> None:
+        refused, before = self._rate, self._let_through
+        self._let_through = passed_per_s
+        if refused is None:
+            self._rate, self._is_near = _BELOW * passed_per_s, False
+            return
+        is_same = before is not None and abs(passed_per_s - before) < _SAME * before
+        least = 0.0 if is_same else _DECREASE * refused
+        self._rate = max(least, min(_BELOW * refused, _ABOVE * passed_per_s))
+        self._is_near = is_same or self._rate > _FAR * refused

@@ -150,8 +150,9 @@ class _Run:
         before, self._before = self._before, keys
         if gate.position is not Position.RECOVERING:
             return gate
-        self._pace.recover(gate.etag, throttled=gate.reason is GateReason.THROTTLED)
         evidence = self._ports.gate.evidence
+        throttled = gate.reason is GateReason.THROTTLED and not evidence.most_got_through
+        self._pace.recover(gate.etag, throttled=throttled)
         if self._sign_in != self._tokens.sign_in:
             self._sign_in = self._tokens.sign_in
             evidence.forget()

@@ -147,3 +147,34 @@ def test_after_an_outage_or_credential_trouble_only_a_proof_opens_the_gate(
     assert evidence.suffices_to_open(state) is without_proof
     evidence.note_answer(_row())
     assert evidence.suffices_to_open(state)
+
+
+def _answers(evidence: Evidence, *, let_through: int = 0, throttled: int = 0) -> None:
+    for _ in range(let_through):
+        evidence.note_answer(_row(1))
+    for _ in range(throttled):
+        evidence.note_answer(_row(2), reason=GateReason.THROTTLED)
+
+
+@pytest.mark.parametrize(
+    ("let_through", "throttled", "most"),
+    [(0, 0, False), (1, 0, False), (2, 0, True), (3, 1, False), (4, 1, True), (9, 4, False), (10, 4, True)],
+)
+def test_most_got_through_where_there_are_twice_as_many_as_were_throttled_with_the_one_that_closed_the_gate(
+    let_through: int, throttled: int, most: bool
+) -> None:
+    evidence = Evidence()
+    _answers(evidence, let_through=100, throttled=1)
+    evidence.gate_closed()
+    _answers(evidence, let_through=let_through, throttled=throttled)
+    assert evidence.most_got_through is most
+
+
+def test_who_got_through_beside_a_throttled_call_is_known_until_the_gate_closes_again() -> None:
+    evidence = Evidence()
+    evidence.gate_closed()
+    _answers(evidence, let_through=2)
+    evidence.forget()
+    assert evidence.most_got_through
+    evidence.gate_closed()
+    assert not evidence.most_got_through

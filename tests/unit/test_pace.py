@@ -37,8 +37,13 @@ def _throttled_after(clock: FakeClock, *, calls: int, duration_s: float) -> Pace
 
 def _rate(pace: Pace) -> float:
     """Calls a second, right after it was learnt."""
-    pace.started()
-    return 1 / pace.wait_s()
+    assert pace._base
+    return pace._base
+
+
+def _rate_now(pace: Pace) -> float:
+    assert pace._rate
+    return pace._rate
 
 
 def _started_within(pace: Pace, clock: FakeClock, duration_s: float) -> int:
@@ -52,16 +57,25 @@ def _started_within(pace: Pace, clock: FakeClock, duration_s: float) -> int:
     return calls
 
 
+def _again_and_again(clock: FakeClock, *, times: int, calls: int, each_s: float) -> Pace:
+    pace = _recovering(clock, throttled=True)
+    for number in range(times):
+        _come_back(pace, calls)
+        clock.advance(each_s)
+        pace.recover(f"again {number}", throttled=True)
+    return pace
+
+
 def test_a_no_after_a_few_calls_teaches_no_rate() -> None:
     """It may be a single customer's limit: a rate of a few calls in some seconds would hold back all the others."""
-    clock = FakeClock()
-    pace = _throttled_after(clock, calls=9, duration_s=5)
+    pace = _again_and_again(FakeClock(), times=5, calls=9, each_s=5)
     pace.started()
     assert pace.wait_s() == 0
-    _come_back(pace, 10)
-    clock.advance(1)
-    pace.recover("the third", throttled=True)
-    assert _rate(pace) == pytest.approx(9.8, rel=0.01)
+
+
+def test_a_no_after_a_few_calls_again_and_again_teaches_a_low_rate() -> None:
+    pace = _again_and_again(FakeClock(), times=50, calls=1, each_s=60)
+    assert _rate(pace) == pytest.approx(0.98 / 60)
 
 
 def test_without_trouble_the_ceiling_holds_from_the_start() -> None:
@@ -160,15 +174,10 @@ def test_an_outage_between_two_stretches_of_throttling_does_not_lower_the_rate()
 
 
 def test_a_rate_far_below_the_limit_grows_within_a_minute() -> None:
-    """A customer's own limit said no after two calls, and all that follow are let through."""
+    """A customer's own limit said no after ten calls, and all that follow are let through."""
     clock = FakeClock()
-    pace = _throttled_after(clock, calls=2, duration_s=2)
-    began = clock.monotonic()
-    for _ in range(200):
-        clock.advance(max(0.01, pace.wait_s()))  # a hundred calls a second are all that there is time for
-        pace.started()
-        pace.came_back()
-    assert clock.monotonic() - began < 60
+    pace = _throttled_after(clock, calls=10, duration_s=10)
+    assert _started_within(pace, clock, 60) > 200
 
 
 def test_a_rate_that_holds_nobody_back_does_not_grow() -> None:
@@ -179,24 +188,48 @@ def test_a_rate_that_holds_nobody_back_does_not_grow() -> None:
         clock.advance(1)
         pace.started()
         pace.came_back()
-    assert pace._rate is not None
-    assert pace._rate < 11
+    assert _rate_now(pace) < 11
 
 
-def test_near_the_limit_the_rate_grows_slowly() -> None:
+def _near_a_limit(clock: FakeClock, per_s: float = 10) -> Pace:
+    """A rate a little above the limit was refused, after a minute."""
+    pace = _throttled_after(clock, calls=100, duration_s=100 / per_s)
+    pace._rate = pace._base = 1.05 * per_s
+    _come_back(pace, int(60 * per_s))
+    clock.advance(60)
+    pace.recover("the third", throttled=True)
+    return pace
+
+
+def test_near_the_limit_the_rate_stays_for_long() -> None:
     clock = FakeClock()
-    pace = _throttled_after(clock, calls=100, duration_s=10)
-    rate = _rate(pace)
-    for _ in range(100):
-        pace.started()
-        pace.came_back()
-    assert pace._rate is not None
-    assert pace._rate < 1.2 * rate
+    pace = _near_a_limit(clock)
+    assert _started_within(pace, clock, 60) == pytest.approx(60 * 10.3, rel=0.02)
+
+
+def test_near_the_limit_a_wider_one_is_found_within_minutes() -> None:
+    clock = FakeClock()
+    pace = _near_a_limit(clock)
+    _started_within(pace, clock, 240)
+    assert _rate_now(pace) > 18
+
+
+def test_a_rate_far_above_what_was_let_through_falls_to_that_once_a_second_stretch_shows_the_same() -> None:
+    """A single customer's long wait looks like a low limit, once."""
+    clock = FakeClock()
+    pace = _throttled_after(clock, calls=100, duration_s=2)
+    rates = []
+    for number in range(2):
+        _come_back(pace, 100)
+        clock.advance(10)
+        pace.recover(f"again {number}", throttled=True)
+        rates.append(_rate(pace))
+    assert rates == pytest.approx([0.7 * 49, 10.4])
 
 
 def test_a_learnt_rate_spreads_the_calls() -> None:
     clock = FakeClock()
-    pace = _throttled_after(clock, calls=100, duration_s=50)
+    pace = _near_a_limit(clock, per_s=2)
     assert _started_within(pace, clock, 10) == pytest.approx(20, abs=2)
 
 
@@ -214,13 +247,18 @@ def test_a_learnt_rate_grows_until_the_limit_says_no_again() -> None:
     assert _started_within(pace, clock, 30) > at_first
 
 
-def test_a_probe_that_is_throttled_again_lowers_the_rate() -> None:
+def test_a_probe_that_is_throttled_again_teaches_nothing() -> None:
+    """However long that goes on: nobody is let through at all, and that says nothing of what will be."""
     clock = FakeClock()
     pace = _throttled_after(clock, calls=100, duration_s=50)
     before = _rate(pace)
-    clock.advance(57)
-    pace.recover("the third", throttled=True)
-    assert 0.4 * before < _rate(pace) < before
+    for number in range(10):
+        clock.advance(57)
+        pace.recover(f"again {number}", throttled=True)
+    _come_back(pace, 20)
+    clock.advance(10)
+    pace.recover("the last", throttled=True)
+    assert _rate(pace) == pytest.approx(before, rel=0.05)
 
 
 def test_with_a_known_rate_the_first_call_that_comes_back_gives_the_ceiling() -> None:

@@ -10,6 +10,7 @@ import pytest
 from shared import errors
 from shared.errors import StoreUnavailable
 from shared.models import GateReason, GateState, InFlightUpgrade, Position, State, Status
+from shared.pace import Pace
 from shared.ports import MaySend
 from shared.tick import Poller
 from shared.upgrades import claim
@@ -274,6 +275,23 @@ def test_a_probe_that_is_throttled_closes_the_gate_again() -> None:
     _tick(world)
     assert len(world.partner_center.creates) == 1
     assert world.store.gate.position is Position.CLOSED
+
+
+@pytest.mark.parametrize(("got_through", "learns"), [(1, True), (2, False)])
+def test_the_pace_learns_nothing_from_a_429_beside_which_most_calls_got_through(
+    got_through: int, learns: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    _deferred(world, 1)
+    (row,) = world.store.in_flight.values()
+    _closed(world, 0)
+    world.ports.gate.evidence.gate_closed()
+    for _ in range(got_through):
+        world.ports.gate.evidence.note_answer(row)
+    told = list[bool]()
+    monkeypatch.setattr(Pace, "recover", lambda _self, _recovery, *, throttled: told.append(throttled))
+    _tick(world)
+    assert told[0] is learns
 
 
 def test_recovering_from_credential_trouble_drops_the_token_first() -> None:
