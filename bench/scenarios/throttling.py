@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from bench.comparison import NONE, Comparison, at_least, at_most, every
-from bench.contenders import BOTH, Contender, alternate
+from bench.contenders import BOTH, Contender, side_by_side
 from bench.cpu import Stopwatch
 from bench.figures import Curve, Figure, Options, Outcome, Plot, Row
 from bench.limits import Use, allowed, last_result_s, let_through, shortest_s, use_of
@@ -49,17 +49,17 @@ def run(options: Options) -> Outcome:
     notes = [
         f"{requests:,} requests; answers take {LATENCY_S * 1000:.0f} ms; all calls count, refused ones and polls too.",
         "Allowed: the most that the limit lets pass from the first call until the last result.",
+        "Both limits and both contenders are measured at the same time, each with a cloud of its own.",
     ]
     plots = []
-    for name in LIMITS:
-        measured = alternate(options.runs, partial(_measure, options, name, requests))
+    for name, measured in side_by_side(options.runs, partial(_measure, options, requests), list(LIMITS)).items():
         rows += table(name, requests, measured)
         notes += [f"{_TEXTS[name]}: {who.name} took {runs[0].cores}." for who, runs in measured.items()]
         plots.append(_plot(name, measured))
     return Outcome(NUMBER, TITLE, tuple(rows), tuple(notes), tuple(plots))
 
 
-def _measure(options: Options, name: str, requests: int, contender: Contender, run: int) -> Run:
+def _measure(options: Options, requests: int, name: str, contender: Contender, run: int) -> Run:
     say(f"{_TEXTS[name]}: {contender.name}, run {run} of {options.runs}")
     with measured_cloud(options.folder / f"{name}-{contender.name}-{run}", contender, SCALED) as cloud:
         cloud.switch(**{"api_latency_s": LATENCY_S, f"api_{name}": asdict(LIMITS[name])})
