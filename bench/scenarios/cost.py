@@ -43,8 +43,8 @@ _NOTES = (
     "CPU: user and system time of the functions' processes, from a warm start until every message is settled. The "
     "process is the worker and the host in one, so the broker's client is in it, for all three alike; the limit is a "
     "function that makes the one call and nothing else.",
-    f"Of that: by samples (py-spy) of the threads of one process that run Python code while it creates {PROFILED} upgrades; what "
-    "the standard library does counts for the package that calls it.",
+    f"Of that: by samples (py-spy) of the threads that run Python code, of one process while it creates {PROFILED} "
+    "upgrades. What the standard library does counts for the package that calls it.",
     "Calls: after each thread has done its work once or twice, so what a process asks for at its start is left out. "
     "The limit is what a create call that is stored once needs.",
 )
