@@ -68,8 +68,10 @@ class _Actor:
         self.message = message
         self.pending: str | None = None
         self.error: BaseException | None = None
-        self._go = threading.Semaphore(0)
-        self._stopped = threading.Semaphore(0)
+        # Locks that the other side releases: in C, and several times as fast as a semaphore.
+        self._go, self._stopped = threading.Lock(), threading.Lock()
+        self._go.acquire()
+        self._stopped.acquire()
         self._dies = False
         self._thread = threading.Thread(target=self._main, args=(run,), daemon=True)
         self._thread.start()
