@@ -4,7 +4,6 @@ import multiprocessing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 from local.component import REPOSITORY
@@ -39,18 +38,18 @@ def alternate[T](
     return measured
 
 
-def side_by_side[T](
+def alternate_at_once[T](
     runs: int, measure: Callable[[str, Contender, int], T], names: Sequence[str]
 ) -> Mapping[str, dict[Contender, list[T]]]:
-    """`measure(name, contender, number of the run)` for all names and both contenders at once, run by run.
+    """`measure(name, contender, number of the run)`, for all names at once: what mostly waits leaves room for another.
 
-    For what waits most of its time. Each in a process of its own: a cloud is known to its clients by their environment.
+    Each in a process of its own: a cloud is known to its clients by their environment.
     """
-    cases = list(product(names, BOTH))
     measured: dict[str, dict[Contender, list[T]]] = {name: {who: [] for who in BOTH} for name in names}
-    with ProcessPoolExecutor(len(cases), mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(len(names), mp_context=multiprocessing.get_context("spawn")) as pool:
         for run in range(1, runs + 1):
-            futures = [pool.submit(measure, name, who, run) for name, who in cases]
-            for (name, who), future in zip(cases, futures, strict=True):
-                measured[name][who].append(future.result())
+            for who in BOTH:
+                futures = [pool.submit(measure, name, who, run) for name in names]
+                for name, future in zip(names, futures, strict=True):
+                    measured[name][who].append(future.result())
     return measured

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from bench.comparison import NONE, Comparison, at_least, every
-from bench.contenders import Contender, side_by_side
+from bench.contenders import Contender, alternate
 from bench.cpu import Stopwatch
 from bench.figures import Figure, Options, Outcome, Row
 from bench.limits import last_result_s, shortest_s, use_of
@@ -53,17 +53,16 @@ class Run:
 def run(options: Options) -> Outcome:
     requests = options.scaled(REQUESTS)
     outage_s = max(5.0, OUTAGE_S * options.scale)
-    measured = side_by_side(options.runs, partial(_measure, options, requests, outage_s), [TITLE])[TITLE]
+    measured = alternate(options.runs, partial(_measure, options, requests, outage_s))
     notes = [
         f"{requests:,} requests, spread over an outage of {outage_s:.0f} s: every call is answered 503.",
-        "Both contenders are measured at the same time, each with a cloud of its own.",
         f"A limit of {LIMIT.rate_per_s:g} calls/s, burst {LIMIT.burst}; answers take {LATENCY_S * 1000:.0f} ms.",
         *(f"{who.name} took {runs[0].cores}." for who, runs in measured.items()),
     ]
     return Outcome(NUMBER, TITLE, tuple(table(requests, measured)), tuple(notes))
 
 
-def _measure(options: Options, requests: int, outage_s: float, _name: str, contender: Contender, run: int) -> Run:
+def _measure(options: Options, requests: int, outage_s: float, contender: Contender, run: int) -> Run:
     say(f"outage of {outage_s:.0f} s: {contender.name}, run {run} of {options.runs}")
     with measured_cloud(options.folder / f"{contender.name}-{run}", contender, SCALED) as cloud:
         cloud.switch(api_latency_s=LATENCY_S, api_bucket=asdict(LIMIT))

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from bench.comparison import NONE, Comparison, at_least, at_most, every
-from bench.contenders import BOTH, Contender, side_by_side
+from bench.contenders import BOTH, Contender, alternate_at_once
 from bench.cpu import Stopwatch
 from bench.figures import Curve, Figure, Options, Outcome, Plot, Row
 from bench.limits import Use, allowed, last_result_s, let_through, shortest_s, use_of
@@ -49,10 +49,10 @@ def run(options: Options) -> Outcome:
     notes = [
         f"{requests:,} requests; answers take {LATENCY_S * 1000:.0f} ms; all calls count, refused ones and polls too.",
         "Allowed: the most that the limit lets pass from the first call until the last result.",
-        "Both limits and both contenders are measured at the same time, each with a cloud of its own.",
+        "Both limits are measured at the same time, each with a cloud of its own.",
     ]
     plots = []
-    for name, measured in side_by_side(options.runs, partial(_measure, options, requests), list(LIMITS)).items():
+    for name, measured in alternate_at_once(options.runs, partial(_measure, options, requests), list(LIMITS)).items():
         rows += table(name, requests, measured)
         notes += [f"{_TEXTS[name]}: {who.name} took {runs[0].cores}." for who, runs in measured.items()]
         plots.append(_plot(name, measured))
