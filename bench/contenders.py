@@ -4,6 +4,7 @@ import multiprocessing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from local.component import REPOSITORY
@@ -47,9 +48,14 @@ def alternate_at_once[T](
     """
     measured: dict[str, dict[Contender, list[T]]] = {name: {who: [] for who in BOTH} for name in names}
     with ProcessPoolExecutor(len(names), mp_context=multiprocessing.get_context("spawn")) as pool:
-        for run in range(1, runs + 1):
-            for who in BOTH:
+        try:
+            for run, who in product(range(1, runs + 1), BOTH):
                 futures = [pool.submit(measure, name, who, run) for name in names]
                 for name, future in zip(names, futures, strict=True):
                     measured[name][who].append(future.result())
+        except BaseException:
+            # Else all that is under way would be waited for. A cloud ends with the process that has started it.
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
     return measured
