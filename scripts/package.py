@@ -5,12 +5,14 @@ Follows "Python app deployment: build options" (Azure Functions documentation): 
 finds, on any operating system; the packages are always those of CPython 3.13 on Linux x86-64.
 """
 
+import compileall
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 REPOSITORY = Path(__file__).parent.parent
 SITE_PACKAGES = Path(".python_packages", "lib", "site-packages")
@@ -21,10 +23,13 @@ APP = (
     *("PollUpgrade/function.json", "PollUpgrade/__init__.py"),
     "shared/*.py",
 )
+PYTHON = (3, 13)
+DEPLOYED = "/home/site/wwwroot"
 # glibc 2.28 and later; pip does not take the newer tag to include the older ones.
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 # Programs, whose first line names the Python of this machine; and the worker library's tests, a module named `tests`.
 LEFT_OUT = ("bin", "tests")
+_VERSION = ".".join(map(str, PYTHON))
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can tell
 LINUX = 3  # version made by: 0 would say that the permissions below mean nothing
 
@@ -40,7 +45,7 @@ def install(requirements: Path, target: Path) -> None:
     subprocess.run(
         [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"),
-            *("--target", str(target), "--only-binary=:all:", "--implementation", "cp", "--python-version", "3.13"),
+            *("--target", str(target), "--only-binary=:all:", "--implementation", "cp", "--python-version", _VERSION),
             *(*platforms, "--requirement", str(requirements)),
         ],
         check=True,
@@ -49,6 +54,23 @@ def install(requirements: Path, target: Path) -> None:
         shutil.rmtree(target / name, ignore_errors=True)
     for record in target.glob("*.dist-info/RECORD"):
         _forget_what_is_left_out(record)
+    if sys.version_info[:2] == PYTHON:
+        _compile(target)
+
+
+def _compile(target: Path) -> None:
+    """Bytecode beside the sources: they are mounted read-only, so that every cold start would compile them again.
+
+    It is not compared with its source: the files of a package have no time that means anything.
+    """
+    compileall.compile_dir(
+        target,
+        quiet=2,  # a template in a package that is no Python is no error of ours
+        force=True,
+        invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
+        stripdir=str(target.parents[len(SITE_PACKAGES.parts) - 1]),
+        prependdir=DEPLOYED,
+    )
 
 
 def app_files(root: Path) -> Iterator[Path]:
@@ -60,7 +82,7 @@ def app_files(root: Path) -> Iterator[Path]:
 def dependency_files(root: Path) -> Iterator[Path]:
     """What `install` has put there, relative to `root`."""
     for path in (root / SITE_PACKAGES).rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts:
+        if path.is_file():
             yield path.relative_to(root)
 
 

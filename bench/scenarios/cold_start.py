@@ -36,7 +36,8 @@ _NOTES = (
     "The app's first invocation imports the core, asks for a token of its identity, reads the gate, claims, checks, "
     "reads two secrets, signs in and creates: on the platform each of those calls adds a round trip.",
     "Imports of one interpreter, by package; a package's own modules, not what they import of other packages. From "
-    "source: where a package was deployed without bytecode and cannot write it, as a mounted zip.",
+    "source: as where dependencies are deployed without bytecode, and mounted so that none can be written; `make "
+    "package` puts bytecode beside them.",
     "Lazy now: the app imports azure.functions and the standard library when it is loaded, and all else inside the "
     "first invocation, which uses nearly all of it: to import less there would only move the time to a later message. "
     "Not used there: what is PollUpgrade's (a few modules of the core), and cryptography unless a certificate is set, "

@@ -15,6 +15,7 @@ import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
@@ -124,7 +125,6 @@ def test_the_zip_holds_the_app_and_its_dependencies_and_nothing_else(built: Pack
         assert {entry.external_attr >> 16 for entry in content.infolist()} == {0o644}
     own = {name for name in names if not name.startswith(f"{package.SITE_PACKAGES.as_posix()}/")}
     assert own == {file.as_posix() for file in package.app_files(REPOSITORY)}
-    assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
 
 
 def test_no_dependency_hides_a_module_of_ours(built: Package) -> None:
@@ -151,3 +151,12 @@ def test_the_same_files_make_the_same_bytes(built: Package, tmp_path: Path) -> N
         path.chmod(0o700)
     package.write(again, built.source)
     assert again.read_bytes() == built.archive.read_bytes()
+
+
+def test_the_dependencies_come_with_bytecode_that_needs_no_look_at_their_sources(built: Package) -> None:
+    sources = [path for path in built.site_packages.rglob("*.py") if "{" not in path.name]
+    assert sources
+    for source in sources:
+        bytecode = Path(cache_from_source(str(source))).read_bytes()
+        assert bytecode[4:8] == b"\x01\0\0\0", f"{source}: not an unchecked hash (PEP 552)"
+        assert str(built.source).encode() not in bytecode, f"{source}: names a folder of this machine"
