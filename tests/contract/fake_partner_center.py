@@ -48,9 +48,13 @@ class Partner:
             instance_discovery=False,
         )
 
+    def access_token(self, *, mfa: bool = True) -> str:
+        """Of a new sign-in."""
+        answer = self.application().acquire_token_by_refresh_token(self.sign_in(mfa=mfa), scopes=SCOPES)
+        return str(answer["access_token"])
+
     def authorize(self) -> None:
-        answer = self.application().acquire_token_by_refresh_token(self.sign_in(), scopes=SCOPES)
-        self.authorization = f"Bearer {answer['access_token']}"
+        self.authorization = f"Bearer {self.access_token()}"
 
     def customer(self, scenario: object = None) -> str:
         customer_id = str(uuid4())

@@ -67,11 +67,12 @@ class UseCases:
         """The customer's calls follow another scenario from now on."""
         self.partner.control("PUT", "scenarios", {customer_id: scenario})
 
-    def submit(self, customer_id: str) -> None:
-        """What CreateUpgrade does with a customer's request."""
-        lease = claim(self.ports, request(customer_id=customer_id, at=self.clock.now()))
-        if lease:
-            submit_claimed(self.ports, lease)
+    def submit(self, *customer_ids: str) -> None:
+        """What CreateUpgrade does with a request of each customer."""
+        for customer_id in customer_ids:
+            lease = claim(self.ports, request(customer_id=customer_id, at=self.clock.now()))
+            if lease:
+                submit_claimed(self.ports, lease)
 
     def defer(self, customer_id: str) -> None:
         """A request that came in while the gate was paused, which it is no longer."""
@@ -103,6 +104,11 @@ class UseCases:
         self.wait_until(self.gate.until_at)
         self.tick()
 
+    def tick_when_due(self, customer_id: str) -> None:
+        """The first tick that looks at the customer's row."""
+        self.wait_until(self.row(customer_id).next_attempt_at)
+        self.tick()
+
     def wait_until(self, at: datetime) -> None:
         self.clock.advance(max(0.0, (at - self.clock.now()).total_seconds()))
 
@@ -116,6 +122,11 @@ class UseCases:
 
     def result(self, customer_id: str) -> UpgradeResult | None:
         return self.world.store.get_result(customer_id, FAMILY, "r1")
+
+    def ended(self, customer_id: str) -> UpgradeResult:
+        result = self.result(customer_id)
+        assert result
+        return result
 
     def calls(self, customer_id: str) -> list[str]:
         """The kinds of the customer's calls that reached the fake."""
