@@ -12,7 +12,6 @@ _BELOW = 0.98  # of what was let through, and of the rate that was refused
 # What was let through is a little less than the limit: nothing is while the gate is closed.
 _ABOVE = 1.04
 _FAR = 0.85  # of the rate that was refused: below it the way is free
-_DECREASE = 0.7  # at most, until a second stretch shows the same
 _SAME = 0.15  # the most by which what two stretches let through differs where it was the same limit that ended them
 _CATCH_UP = 2  # calls
 # Calls in a stretch: fewer tell nothing about where the limit is, the stretch being closed for most of its time. So
@@ -20,7 +19,7 @@ _CATCH_UP = 2  # calls
 _FEW, _MANY = 10, 50
 # How the rate grows with the seconds for which it holds calls back: far from a limit, twofold in so many; near one,
 # hardly at all for long, and twofold in the end, so that a limit that has become a wider one is found as well.
-_FAR_S, _NEAR_S = 10.0, 240.0
+_FAR_S, _NEAR_S = 10.0, 200.0
 
 
 class Pace:
@@ -114,7 +113,8 @@ class Pace:
         if refused is None:
             self._rate, self._is_near = _BELOW * passed_per_s, False
             return
+        # A stretch that began slowly shows less than the limit, and where it ended more.
+        between = (passed_per_s * refused) ** 0.5
+        self._rate = min(_BELOW * refused, max(_ABOVE * passed_per_s, between))
         is_same = before is not None and abs(passed_per_s - before) < _SAME * before
-        least = 0.0 if is_same else _DECREASE * refused
-        self._rate = max(least, min(_BELOW * refused, _ABOVE * passed_per_s))
         self._is_near = is_same or self._rate > _FAR * refused
