@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,11 +11,19 @@ from uuid import uuid4
 from local.component import REPOSITORY
 from shared.models import GateState, InFlightUpgrade, State, Status, UpgradeResult
 from tests.unit import rows
-from tests.upgradectl.conftest import System
+from tests.upgradectl.system import Ran, System
 from upgradectl.connections import Connections
 
 # A real one: the command under test has the machine's clock.
 NOW = datetime.now(UTC)
+LONG_AGO = NOW - timedelta(days=30)
+STUCK: dict[str, Any] = {
+    "outcome_unknown": True,
+    "next_attempt_at": NOW - timedelta(hours=1),
+    "attempts": 3,
+    "last_code": "503",
+}
+IN_PROGRESS: dict[str, Any] = {"state": State.IN_PROGRESS, "upgrade_id": str(uuid4()), "submitted_at": NOW}
 
 
 @dataclass
@@ -54,6 +62,15 @@ class Customers:
                 self.connections.store.delete_in_flight(row)
 
 
+def insert(system: System, *rows: InFlightUpgrade | UpgradeResult) -> None:
+    with system.connect() as connections:
+        for row in rows:
+            if isinstance(row, InFlightUpgrade):
+                connections.store.insert_in_flight(row)
+            else:
+                connections.store.insert_result(row)
+
+
 @contextmanager
 def customers_of(system: System) -> Iterator[Customers]:
     with system.connect() as connections:
@@ -79,6 +96,16 @@ def spoilt_result(system: System, customer_id: str) -> Iterator[str]:
         table.create_entity({"PartitionKey": customer_id, "RowKey": "azure|spoilt", "status": "Nonsense"})
         yield f"{customer_id}|azure|spoilt"
         table.delete_entity(customer_id, "azure|spoilt")
+
+
+def outcomes(ended: Ran) -> dict[str, str | None]:
+    """What became of the requests, by customer."""
+    return {one["customer_id"]: one["outcome"] for one in ended.document["requests"]}
+
+
+def once(action: str) -> str:
+    """For `dying`: the first time alone."""
+    return f"globals().get('done') or (globals().update(done=True), {action})"
 
 
 def dying(folder: Path, method: str, action: str = "os.kill(os.getpid(), signal.SIGKILL)") -> dict[str, str]:

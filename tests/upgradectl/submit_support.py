@@ -1,4 +1,4 @@
-"""A queue to look into, requests of new customers, and a `submit` that meets its end in the middle."""
+"""Requests of new customers, a command that meets its end between two batches, and a queue that is emptied."""
 
 import json
 from collections.abc import Iterable
@@ -10,15 +10,15 @@ from azure.servicebus import ServiceBusReceiveMode
 
 from local.component import REPOSITORY
 from shared.messages import Message, parse
-from shared.models import InFlightUpgrade, State, Status, UpgradeRequest, UpgradeResult
+from shared.models import UpgradeRequest
 from tests.fakes import FAMILY, NOON
-from tests.upgradectl.conftest import System
-from upgradectl.connections import Connections
+from tests.upgradectl.system import System
 
 _MOST = 5000
 _INTERRUPTION = """
 import os, signal, urllib.request
 from azure.servicebus import ServiceBusSender
+from upgradectl import service_bus
 
 calls, original = 0, ServiceBusSender.send_messages
 
@@ -35,6 +35,7 @@ def send_messages(self, *arguments, **options):
         act()
 
 ServiceBusSender.send_messages = send_messages
+{lines}
 """
 
 
@@ -71,49 +72,17 @@ def body(customer_id: str, **more: object) -> bytes:
     return json.dumps({"customerId": customer_id, "productFamily": FAMILY, **more}).encode()
 
 
+def request(customer_id: str, request_id: str) -> UpgradeRequest:
+    return parse(Message(body(customer_id), request_id, 1, NOON), (FAMILY,))
+
+
 def write(path: Path, bodies: Iterable[bytes]) -> Path:
     path.write_bytes(b"".join(one + b"\n" for one in bodies))
     return path
 
 
-def interrupted(folder: Path, action: str, *, when: str, call: int) -> dict[str, str]:
-    """An environment in which `action` is executed before or after the n-th batch."""
-    (folder / "sitecustomize.py").write_text(_INTERRUPTION.format(action=action, when=when, call=call))
+def interrupted(folder: Path, action: str, *, when: str, call: int, **limits: object) -> dict[str, str]:
+    """An environment in which `action` is executed before or after the n-th batch. `limits`: other ones for sending."""
+    lines = "\n".join(f"service_bus.{name} = {value!r}" for name, value in limits.items())
+    (folder / "sitecustomize.py").write_text(_INTERRUPTION.format(action=action, when=when, call=call, lines=lines))
     return {"PYTHONPATH": f"{folder}:{REPOSITORY}"}
-
-
-def finish(connections: Connections, request: UpgradeRequest, status: Status) -> None:
-    """Leaves a result, as the app does."""
-    connections.store.insert_result(
-        UpgradeResult(
-            customer_id=request.customer_id,
-            product_family=request.product_family,
-            request_id=request.request_id,
-            status=status,
-            requested_at=NOON,
-            finished_at=NOON,
-            correlation_id=request.correlation_id,
-            duplicate_of="another" if status is Status.DUPLICATE else None,
-        )
-    )
-
-
-def claim(connections: Connections, request: UpgradeRequest) -> InFlightUpgrade:
-    """Leaves a row in flight, as the app does; to be deleted by who asked for it."""
-    row = InFlightUpgrade(
-        customer_id=request.customer_id,
-        product_family=request.product_family,
-        request_id=request.request_id,
-        state=State.DEFERRED,
-        next_attempt_at=NOON,
-        ms_request_id=str(uuid4()),
-        correlation_id=request.correlation_id,
-        outcome_unknown=False,
-        requested_at=NOON,
-        claimed_at=NOON,
-    )
-    return connections.store.insert_in_flight(row)
-
-
-def request(customer_id: str, request_id: str) -> UpgradeRequest:
-    return parse(Message(body(customer_id), request_id, 1, NOON), (FAMILY,))
