@@ -13,13 +13,13 @@ _BELOW = 0.98  # of what was let through, and of the rate that was refused
 _ABOVE = 1.04
 _FAR = 0.85  # of the rate that was refused: below it the way is free
 _SAME = 0.15  # the most by which what two stretches let through differs where it was the same limit that ended them
-_CATCH_UP = 2  # calls
+_CATCH_UP, _CATCH_UP_S = 2, 1.0  # calls, and those of so many seconds where that is more
 # Calls in a stretch: fewer tell nothing about where the limit is, the stretch being closed for most of its time. So
 # many in stretches one after the other do: then the limit itself is low.
 _FEW, _MANY = 10, 50
 # How the rate grows with the seconds for which it holds calls back: far from a limit, twofold in so many; near one,
 # hardly at all for long, and twofold in the end, so that a limit that has become a wider one is found as well.
-_FAR_S, _NEAR_S = 10.0, 200.0
+_FAR_S, _NEAR_S = 10.0, 260.0
 
 
 class Pace:
@@ -78,7 +78,7 @@ class Pace:
         """A call has started now."""
         if self._rate and self._base:
             # Time that was lost (a slow look at the table) is made up for, but by no more than a few calls at once.
-            earliest = self._clock.monotonic() - _CATCH_UP / self._rate
+            earliest = self._clock.monotonic() - max(_CATCH_UP_S, _CATCH_UP / self._rate)
             if self._next_at >= earliest:  # else the rate holds nobody back, and to grow would mean nothing
                 self._grown_s += 1 / self._rate
                 self._rate = self._base * self._growth

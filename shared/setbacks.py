@@ -84,7 +84,8 @@ def _throttled(ports: Ports, row: InFlightUpgrade, cause: errors.Throttled) -> S
     ports.gate.evidence.note_answer(row, reason=GateReason.THROTTLED)
     if not alone:
         throttle(ports, row.key, cause, or_s=wait_s)
-    longest_s = max(wait_s, _own_s(ports, row))
+    # The first time it waits as it was told; then longer each time.
+    longest_s = asked_s if asked_s and not row.setbacks else max(wait_s, _own_s(ports, row))
     return Setback(Reason.THROTTLED, backoff.later_s(longest_s, ports.random()), counts=True)
 
 

@@ -183,12 +183,13 @@ class _Run:
     def _wait_for_gate(self, gate: GateState, rows: list[InFlightUpgrade]) -> bool:
         """Where the gate is closed: waits for its T if this run lasts that long. False: nothing to wait for.
 
-        The gate alone is looked at meanwhile: to read the rows again and again would cost more than all the rest.
+        What this run has touched may be due again by then. The gate alone is looked at meanwhile: to read the rows
+        again and again would cost more than all the rest.
         """
         if gate.position is not Position.CLOSED:
             return False
         while not self._ports.gate.is_past(gate):
-            if not rows or not self._pause(gate):
+            if not (rows or self._touched) or not self._pause(gate):
                 return False
             gate = self._ports.gate.look(fresh=True)
             if gate.position is not Position.CLOSED:

@@ -242,6 +242,16 @@ def test_an_idle_minute_gives_no_burst() -> None:
     assert _started_within(pace, clock, 0.1) < 30
 
 
+def test_a_second_that_was_lost_is_made_up_for_and_no_more() -> None:
+    """A look at the table, a new tick: without this two of a hundred calls that a limit allows were not made."""
+    clock = FakeClock()
+    pace = _throttled_after(clock, calls=100, duration_s=5)
+    clock.advance(0.5)
+    assert _started_within(pace, clock, 0.001) == pytest.approx(10, abs=1)
+    clock.advance(10)
+    assert _started_within(pace, clock, 0.001) == pytest.approx(20, abs=2)
+
+
 def test_a_learnt_rate_grows_until_the_limit_says_no_again() -> None:
     clock = FakeClock()
     pace = _throttled_after(clock, calls=100, duration_s=50)

@@ -181,6 +181,14 @@ def test_an_absurd_retry_after_is_bounded_by_the_setting() -> None:
     assert world.store.gate.until_at == world.clock.now() + timedelta(seconds=world.settings.retry_after_max_s)
 
 
+def test_a_row_that_is_throttled_waits_as_it_was_told_and_the_next_time_for_its_own_backoff() -> None:
+    world = World()
+    _submit(world, errors.Throttled(retry_after_s=7))
+    assert 7 <= (world.row.next_attempt_at - world.clock.now()).total_seconds() <= 7.7
+    _retry(world, errors.Throttled(retry_after_s=7))
+    assert 60 <= (world.row.next_attempt_at - world.clock.now()).total_seconds() <= 66
+
+
 def test_a_row_that_is_throttled_again_backs_off_longer_each_time() -> None:
     world = World()
     waits = []

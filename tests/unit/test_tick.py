@@ -277,6 +277,16 @@ def test_a_probe_that_is_throttled_closes_the_gate_again() -> None:
     assert world.store.gate.position is Position.CLOSED
 
 
+def test_a_tick_whose_last_row_is_throttled_waits_for_it_and_goes_on() -> None:
+    """Else the last upgrade of a wave would be finished a minute later, and the direct path be closed until then."""
+    world = World()
+    _deferred(world, 1)
+    world.partner_center.create_fates.append(errors.Throttled(retry_after_s=2))
+    _tick(world)
+    assert len(world.partner_center.creates) == 2
+    assert world.store.gate.position is Position.OPEN
+
+
 @pytest.mark.parametrize(("got_through", "learns"), [(1, True), (2, False)])
 def test_the_pace_learns_nothing_from_a_429_beside_which_most_calls_got_through(
     got_through: int, learns: bool, monkeypatch: pytest.MonkeyPatch
