@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import requests
@@ -144,7 +145,8 @@ class System:
     def call_in(self, environment: Mapping[str, str], *arguments: str, stdin: str = "") -> Ran:
         """With no other settings in the environment."""
         given = {"TERM": "dumb", **environment}
-        with contextlib.chdir(self.folder):
+        # With --local a command puts more into its environment, which is this process's.
+        with contextlib.chdir(self.folder), patch.dict(os.environ):
             ended = CliRunner().invoke(app, arguments, input=stdin, env=given, catch_exceptions=False)
         return Ran(ended.exit_code, ended.stdout, ended.stderr)
 
