@@ -10,7 +10,7 @@ from local.cloud import Cloud, environment, running
 from local.observer import Look, Observer, observing
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # its environment is not that of the other folders' tests
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     folder: Path = tmp_path_factory.mktemp("cloud")
     with running(Cloud(folder)) as started, environment(started.client_environment):
@@ -18,7 +18,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def observer(cloud: Cloud) -> Iterator[Observer]:
     with observing(cloud) as found:
         yield found
