@@ -35,8 +35,9 @@ def test_what_was_named_and_is_not_stuck_is_said_and_left_and_ends_with_1(
     assert "Not in flight: 1 neither in flight nor ended" in ended.err
     waiting = customers.waiting()
     in_a_moment = datetime.now(UTC) + timedelta(seconds=150)
-    just_now = {"claimed_at": datetime.now(UTC), "next_attempt_at": in_a_moment}
-    calling = customers.waiting(outcome_unknown=True, state=State.ACCEPTED, **just_now)
+    calling = customers.waiting(
+        outcome_unknown=True, state=State.ACCEPTED, claimed_at=datetime.now(UTC), next_attempt_at=in_a_moment
+    )
     names = [waiting.customer_id, calling.customer_id, mistyped]
     ended = consented.call("cancel", *names, "--give-up", "--yes")
     assert (ended.code, ended.out) == (ExitCode.NOT_OK, "Given up: none.\n")
