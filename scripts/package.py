@@ -9,6 +9,7 @@ import compileall
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,13 +24,12 @@ APP = (
     *("PollUpgrade/function.json", "PollUpgrade/__init__.py"),
     "shared/*.py",
 )
-PYTHON = (3, 13)
+PYTHON = "3.13"
 DEPLOYED = "/home/site/wwwroot"
 # glibc 2.28 and later; pip does not take the newer tag to include the older ones.
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 # Programs, whose first line names the Python of this machine; and the worker library's tests, a module named `tests`.
 LEFT_OUT = ("bin", "tests")
-_VERSION = ".".join(map(str, PYTHON))
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can tell
 LINUX = 3  # version made by: 0 would say that the permissions below mean nothing
 
@@ -45,7 +45,7 @@ def install(requirements: Path, target: Path) -> None:
     subprocess.run(
         [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"),
-            *("--target", str(target), "--only-binary=:all:", "--implementation", "cp", "--python-version", _VERSION),
+            *("--target", str(target), "--only-binary=:all:", "--implementation", "cp", "--python-version", PYTHON),
             *(*platforms, "--requirement", str(requirements)),
         ],
         check=True,
@@ -54,7 +54,7 @@ def install(requirements: Path, target: Path) -> None:
         shutil.rmtree(target / name, ignore_errors=True)
     for record in target.glob("*.dist-info/RECORD"):
         _forget_what_is_left_out(record)
-    if sys.version_info[:2] == PYTHON:
+    if sysconfig.get_python_version() == PYTHON:
         _compile(target)
 
 

@@ -27,6 +27,7 @@ class Evidence:
         self.proved = False
 
     def gate_closed(self) -> None:
+        """From now on the answers are those of calls that were under way."""
         self.forget()
         self._beside, self._refused = 0, 1
 

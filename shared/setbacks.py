@@ -78,14 +78,13 @@ def _unknown(ports: Ports, row: InFlightUpgrade) -> Setback:
 
 def _throttled(ports: Ports, row: InFlightUpgrade, cause: errors.Throttled) -> Setback:
     """Closes the gate; but limits may count per customer: one that is refused while others get through waits alone."""
-    asked_s = _asked_s(ports, cause)
-    wait_s = _own_s(ports, row) if asked_s is None else asked_s
+    asked_s, own_s = _asked_s(ports, cause), _own_s(ports, row)
     alone = ports.gate.evidence.is_alone_throttled(row)
     ports.gate.evidence.note_answer(row, reason=GateReason.THROTTLED)
     if not alone:
-        throttle(ports, row.key, cause, or_s=wait_s)
+        throttle(ports, row.key, cause, or_s=own_s)
     # The first time it waits as it was told; then longer each time.
-    longest_s = asked_s if asked_s and not row.setbacks else max(wait_s, _own_s(ports, row))
+    longest_s = asked_s if asked_s and not row.setbacks else max(asked_s or 0.0, own_s)
     return Setback(Reason.THROTTLED, backoff.later_s(longest_s, ports.random()), counts=True)
 
 

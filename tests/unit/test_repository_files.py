@@ -118,7 +118,7 @@ def test_one_version_of_python_everywhere() -> None:
     version = (REPOSITORY / ".python-version").read_text().strip()
     assert _named(r"^param pythonVersion string = '(.+)'$", BICEP) == {version}
     assert _named(r'python-version: "(.+)"$', CI + DEPLOY) == {version}
-    assert ".".join(map(str, package.PYTHON)) == version
+    assert version == package.PYTHON
 
 
 def test_the_deployment_passes_every_parameter_and_no_empty_one_that_has_to_be_json() -> None:
